@@ -86,19 +86,19 @@ class Opportunity(Base):
         check("ticks_above_zero", "ticks > 0"),
         check("two_venues", "buy_venue <> sell_venue"),
         *above_zero("best_buy_size", "best_sell_size"),
-        # No more: each costs a fifth of the rate at which rows go in.
+        # No more indexes: each lowers the insert rate by a fifth.
         Index(None, "symbol", "opened_ns"),
         Index(None, "run_id", "opened_ns"),
         Index(None, "opened_ns"),
-        {"comment": "episodes in which a profit after fees existed, whatever became of them"},
+        {"comment": "episodes with a profit after fees, traded or not"},
     )
 
     id: Mapped[int] = _id()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that saw it")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
-    quote: Mapped[str] = mapped_column(comment="asset the prices are in")
-    buy_venue: Mapped[str] = mapped_column(comment="where it was cheap")
-    sell_venue: Mapped[str] = mapped_column(comment="where it was dear")
+    quote: Mapped[str] = mapped_column(comment="quote asset: prices and profits are stated in it")
+    buy_venue: Mapped[str] = mapped_column(comment="venue to buy at, with the lower price")
+    sell_venue: Mapped[str] = mapped_column(comment="venue to sell at, with the higher price")
     opened_ns: Mapped[int] = mapped_column(comment="first instant with a profit, ns UTC")
     best_ns: Mapped[int] = mapped_column(comment="instant of the best profit, ns UTC")
     closed_ns: Mapped[int] = mapped_column(comment="last instant, ns UTC")
@@ -109,9 +109,11 @@ class Opportunity(Base):
     best_gross_edge_bps: Mapped[Decimal] = mapped_column(comment="price difference before fees at best_ns, bps")
     ticks: Mapped[int] = mapped_column(comment="book changes during the episode")
     outcome: Mapped[str] = mapped_column(comment="traded, refused or vanished")
-    reason: Mapped[str | None] = mapped_column(comment="code of why it was not traded; null iff traded")
+    reason: Mapped[str | None] = mapped_column(
+        comment="code of the reason it was not traded; null if and only if traded"
+    )
     required_edge_bps: Mapped[Decimal | None] = mapped_column(
-        comment="edge after fees that a pair had to have at best_ns, bps; null without bands of the inventory, and before 0013"
+        comment="net edge required of a pair at best_ns, bps; null without inventory bands, and in rows from before schema 0013"
     )
 
 
@@ -138,7 +140,7 @@ class PairTrade(Base):
         Index(None, "state"),
         Index(None, "run_id"),
         Index(None, "opportunity_id"),
-        {"comment": "pair trades with the exact causes of what they earned"},
+        {"comment": "pair trades, with the exact causes of their profit or loss"},
     )
 
     id: Mapped[int] = _id()
@@ -148,7 +150,7 @@ class PairTrade(Base):
         comment="arb, dust (selling the dust of closed pairs), flatten (asked by the user) or test (an order of a drill)"
     )
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
-    quote: Mapped[str] = mapped_column(comment="asset the money is in")
+    quote: Mapped[str] = mapped_column(comment="quote asset: values and profits are stated in it")
     buy_venue: Mapped[str] = mapped_column(comment="venue of the buy leg")
     sell_venue: Mapped[str] = mapped_column(comment="venue of the sell leg")
     state: Mapped[str] = mapped_column(comment="opening, repairing, completed, unwound, carried, halted or abandoned")
@@ -163,31 +165,39 @@ class PairTrade(Base):
     mark_ns: Mapped[int | None] = mapped_column(comment="instant of residual_mark, ns UTC")
     exposure_quote_s: Mapped[Decimal] = mapped_column(comment="unhedged value over time, quote times seconds")
     expected_net_e8: Mapped[int | None] = mapped_column(comment="profit expected at decision, 1e-8 of the quote")
-    buy_slippage_e8: Mapped[int | None] = mapped_column(comment="from the buy's price, 1e-8 of the quote")
-    sell_slippage_e8: Mapped[int | None] = mapped_column(comment="from the sell's price, 1e-8 of the quote")
-    size_shortfall_e8: Mapped[int | None] = mapped_column(comment="from sizes not filled, 1e-8 of the quote")
-    fee_difference_e8: Mapped[int | None] = mapped_column(comment="fees expected less charged, 1e-8 of the quote")
-    hedge_cost_e8: Mapped[int | None] = mapped_column(comment="from hedges and unwinds, 1e-8 of the quote")
-    residual_change_e8: Mapped[int | None] = mapped_column(comment="from the residual's value, 1e-8 of the quote")
+    buy_slippage_e8: Mapped[int | None] = mapped_column(
+        comment="result of the buy leg's fill prices against the plan, 1e-8 of the quote"
+    )
+    sell_slippage_e8: Mapped[int | None] = mapped_column(
+        comment="result of the sell leg's fill prices against the plan, 1e-8 of the quote"
+    )
+    size_shortfall_e8: Mapped[int | None] = mapped_column(
+        comment="result of planned sizes that were not filled, 1e-8 of the quote"
+    )
+    fee_difference_e8: Mapped[int | None] = mapped_column(comment="expected fees minus charged fees, 1e-8 of the quote")
+    hedge_cost_e8: Mapped[int | None] = mapped_column(
+        comment="result of hedges and unwinds (above zero: gain), 1e-8 of the quote"
+    )
+    residual_change_e8: Mapped[int | None] = mapped_column(comment="change of the residual's value, 1e-8 of the quote")
     realised_net_e8: Mapped[int | None] = mapped_column(
         comment="profit, the sum of the seven terms before it, 1e-8 of the quote"
     )
     buy_frame_ns: Mapped[int | None] = mapped_column(
-        comment="newest frame of the buy venue's book when it was decided, received, ns UTC"
+        comment="receipt of the newest frame of the buy venue's book at decision, ns UTC"
     )
     sell_frame_ns: Mapped[int | None] = mapped_column(
-        comment="newest frame of the sell venue's book when it was decided, received, ns UTC"
+        comment="receipt of the newest frame of the sell venue's book at decision, ns UTC"
     )
     leg_cost_e8: Mapped[int | None] = mapped_column(
-        comment="what legs falling short were expected to cost at decision, no term of the sum, 1e-8 of the quote"
+        comment="expected cost of partly filled legs at decision, not a term of realised_net_e8, 1e-8 of the quote"
     )
     identity: Mapped[str | None] = mapped_column(
-        comment="unproved: its coins are not proved to be the same at both venues, and sums leave it out; null for all others"
+        comment="unproved: the coins are not proved to be the same at both venues, and sums exclude the pair; else null"
     )
     fees_e8: Mapped[int] = mapped_column(
         server_default=text("0"), comment="fees of its fills, sum of fee_quote_value_e8, 1e-8 of the quote"
     )
-    fills: Mapped[int] = mapped_column(server_default=text("0"), comment="how many fills its orders have")
+    fills: Mapped[int] = mapped_column(server_default=text("0"), comment="number of fills of its orders")
 
 
 class PairClosing(Base):
@@ -199,7 +209,7 @@ class PairClosing(Base):
         check("waterfall_adds_up", f"{' + '.join(WATERFALL[:-1])} = {WATERFALL[-1]}"),
         Index(None, "closed_ns"),
         {
-            "comment": "what each closing of a pair booked, as the difference to the one before; the days' profit sums these"
+            "comment": "result of each closing of a pair, as the difference from the one before; daily profits are sums of them"
         },
     )
 
@@ -207,17 +217,33 @@ class PairClosing(Base):
         RowId, ForeignKey("pair_trades.id"), primary_key=True, autoincrement=False, comment="the pair"
     )
     n: Mapped[int] = mapped_column(
-        Integer, primary_key=True, autoincrement=False, comment="which of its closings, from 1 on"
+        Integer, primary_key=True, autoincrement=False, comment="number of the closing within its pair, from 1"
     )
-    closed_ns: Mapped[int] = mapped_column(comment="the closing, ns UTC")
-    expected_net_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    buy_slippage_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    sell_slippage_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    size_shortfall_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    fee_difference_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    hedge_cost_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    residual_change_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
-    realised_net_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    closed_ns: Mapped[int] = mapped_column(comment="time of the closing, ns UTC")
+    expected_net_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    buy_slippage_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    sell_slippage_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    size_shortfall_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    fee_difference_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    hedge_cost_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    residual_change_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
+    realised_net_e8: Mapped[int] = mapped_column(
+        comment="change of the column of this name in pair_trades, 1e-8 of the quote"
+    )
     fees_e8: Mapped[int] = mapped_column(
         server_default=text("0"), comment="fees of its fills since the closing before, 1e-8 of the quote"
     )
@@ -249,8 +275,10 @@ class Order(Base):
 
     id: Mapped[int] = _id()
     pair_trade_id: Mapped[int | None] = mapped_column(ForeignKey("pair_trades.id"), comment="its pair; null if foreign")
-    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
-    venue: Mapped[str] = mapped_column(comment="where it was sent")
+    account_id: Mapped[str] = mapped_column(
+        comment="venue and the venue's id of the account; the key's fingerprint where the venue reports none"
+    )
+    venue: Mapped[str] = mapped_column(comment="venue of the order")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     role: Mapped[str] = mapped_column(comment="entry, hedge, unwind, dust, test or foreign")
     attempt: Mapped[int] = mapped_column(Integer, comment="0 for the first of its role in the pair")
@@ -262,16 +290,16 @@ class Order(Base):
     avg_price: Mapped[Decimal | None] = mapped_column(comment="average price of its fills, quote per base")
     client_order_id: Mapped[str | None] = mapped_column(comment="our name for it, chosen before sending")
     venue_order_id: Mapped[str | None] = mapped_column(comment="the venue's name for it")
-    status: Mapped[str] = mapped_column(comment="where it stands; absent: no venue shows it, see absence")
-    outcome: Mapped[str | None] = mapped_column(comment="of the place request: accepted, rejected or unknown")
-    reject_code: Mapped[str | None] = mapped_column(comment="the venue's own label or code")
+    status: Mapped[str] = mapped_column(comment="state of the order; absent: no venue shows it, see absence")
+    outcome: Mapped[str | None] = mapped_column(comment="outcome of the place request: accepted, rejected or unknown")
+    reject_code: Mapped[str | None] = mapped_column(comment="the venue's label or code of the rejection")
     journalled_ns: Mapped[int] = mapped_column(comment="written to the journal, ns UTC")
-    sent_ns: Mapped[int | None] = mapped_column(comment="handed to the socket, ns UTC; null if never sent")
+    sent_ns: Mapped[int | None] = mapped_column(comment="passed to the socket, ns UTC; null if never sent")
     acked_ns: Mapped[int | None] = mapped_column(comment="answered, ns UTC")
     first_fill_ns: Mapped[int | None] = mapped_column(comment="first fill, ns UTC")
     done_ns: Mapped[int | None] = mapped_column(comment="ended, ns UTC")
     absence: Mapped[str | None] = mapped_column(
-        comment="how its absence was found: proved or presumed; null if it is not absent, and before 0016"
+        comment="how its absence was established: proved or presumed; null if not absent, and in rows from before schema 0016"
     )
 
 
@@ -290,8 +318,10 @@ class Fill(Base):
 
     id: Mapped[int] = _id()
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), comment="its order")
-    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
-    venue: Mapped[str] = mapped_column(comment="where it happened")
+    account_id: Mapped[str] = mapped_column(
+        comment="venue and the venue's id of the account; the key's fingerprint where the venue reports none"
+    )
+    venue: Mapped[str] = mapped_column(comment="venue of the execution")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     trade_id: Mapped[str] = mapped_column(comment="the venue's name for the execution")
     side: Mapped[str] = mapped_column(comment="buy or sell")
@@ -299,17 +329,17 @@ class Fill(Base):
     size: Mapped[Decimal] = mapped_column(comment="in base")
     fee: Mapped[Decimal] = mapped_column(comment="in fee_currency; positive when paid, negative for a rebate")
     fee_currency: Mapped[str] = mapped_column(comment="asset the fee was taken in")
-    fee_quote_value: Mapped[Decimal] = mapped_column(comment="the fee in quote at the time")
+    fee_quote_value: Mapped[Decimal] = mapped_column(comment="value of the fee in quote at the time of the fill")
     liquidity: Mapped[str] = mapped_column(comment="taker, maker or unknown")
-    source: Mapped[str] = mapped_column(comment="stream or query: where we learnt of it")
-    event_ns: Mapped[int] = mapped_column(comment="the venue's time, ns UTC")
-    received_ns: Mapped[int] = mapped_column(comment="our time, ns UTC")
+    source: Mapped[str] = mapped_column(comment="source of the report: stream or query")
+    event_ns: Mapped[int] = mapped_column(comment="the venue's time of the fill, ns UTC")
+    received_ns: Mapped[int] = mapped_column(comment="our time of receipt, ns UTC")
     # Written by us, rounded once and half-even: the two databases would round it differently.
     fee_quote_value_e8: Mapped[int] = mapped_column(
         server_default=text("0"), comment="fee_quote_value in 1e-8 of the quote, rounded half-even"
     )
     fee_expected_e8: Mapped[int | None] = mapped_column(
-        comment="the fee that was planned for it, 1e-8 of the quote; null for foreign orders and for fills of before 0011"
+        comment="the planned fee, 1e-8 of the quote; null for foreign orders, and in rows from before schema 0011"
     )
 
 
@@ -326,19 +356,21 @@ class Balance(Base):
     )
 
     id: Mapped[int] = _id()
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that noted it")
-    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
-    venue: Mapped[str] = mapped_column(comment="where it lies")
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that recorded it")
+    account_id: Mapped[str] = mapped_column(
+        comment="venue and the venue's id of the account; the key's fingerprint where the venue reports none"
+    )
+    venue: Mapped[str] = mapped_column(comment="venue that holds the balance")
     asset: Mapped[str] = mapped_column(comment="for instance USDT")
     ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
     free: Mapped[Decimal] = mapped_column(comment="available, in the asset")
     locked: Mapped[Decimal] = mapped_column(comment="held by open orders, in the asset")
     source: Mapped[str] = mapped_column(comment="venue or computed")
-    cause: Mapped[str] = mapped_column(comment="why it was noted")
+    cause: Mapped[str] = mapped_column(comment="reason for recording it")
 
 
 class Incident(Base):
-    """Something a person should know of."""
+    """An event that a person should know about."""
 
     __tablename__ = "incidents"
     __table_args__ = (
@@ -346,19 +378,19 @@ class Incident(Base):
         Index(None, "ns"),
         Index(None, "pair_trade_id"),
         Index(None, "run_id"),
-        {"comment": "what a person should know of"},
+        {"comment": "events that a person should know about"},
     )
 
     id: Mapped[int] = _id()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run it happened in")
     ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
-    kind: Mapped[str] = mapped_column(comment="code of what happened")
-    severity: Mapped[str] = mapped_column(comment="how bad it is")
-    venue: Mapped[str | None] = mapped_column(comment="where, if at one venue")
+    kind: Mapped[str] = mapped_column(comment="code of the kind of incident")
+    severity: Mapped[str] = mapped_column(comment="info, warning or critical")
+    venue: Mapped[str | None] = mapped_column(comment="the venue concerned; null if there is no single one")
     pair_trade_id: Mapped[int | None] = mapped_column(ForeignKey("pair_trades.id"), comment="its pair, if any")
-    cost_e8: Mapped[int | None] = mapped_column(comment="what it cost, 1e-8 of the quote")
-    text: Mapped[str] = mapped_column(comment="what happened, in words")
-    acknowledged_ns: Mapped[int | None] = mapped_column(comment="when a person took note, ns UTC")
+    cost_e8: Mapped[int | None] = mapped_column(comment="cost of the incident, 1e-8 of the quote")
+    text: Mapped[str] = mapped_column(comment="description of the incident")
+    acknowledged_ns: Mapped[int | None] = mapped_column(comment="acknowledgement of its alert, ns UTC")
 
 
 class Alert(Base):
@@ -372,33 +404,33 @@ class Alert(Base):
         check("acknowledged_with_reason", "(acknowledged_ns IS NULL) = (reason IS NULL)"),
         Index(None, "run_id"),
         Index(None, "acknowledged_ns"),
-        {"comment": "incidents that need a person, and who has taken note of them"},
+        {"comment": "incidents that need a person, and their acknowledgements"},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False, comment="id of its first incident")
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run it began in")
-    kind: Mapped[str] = mapped_column(comment="code of what happened, as in incidents")
-    venue: Mapped[str | None] = mapped_column(comment="where, if at one venue")
-    symbol: Mapped[str | None] = mapped_column(comment="symbol of the pair it happened to, if any")
+    kind: Mapped[str] = mapped_column(comment="code of the kind of incident, as in incidents")
+    venue: Mapped[str | None] = mapped_column(comment="the venue concerned; null if there is no single one")
+    symbol: Mapped[str | None] = mapped_column(comment="symbol of the pair concerned, if any")
     first_ns: Mapped[int] = mapped_column(comment="its first incident, ns UTC")
     last_ns: Mapped[int] = mapped_column(comment="its last incident, ns UTC")
     last_incident_id: Mapped[int] = mapped_column(comment="id of its last incident")
-    count: Mapped[int] = mapped_column(comment="how many incidents")
+    count: Mapped[int] = mapped_column(comment="number of its incidents")
     text: Mapped[str] = mapped_column(
-        comment="what happened, in words; the last incident's first, then what others said"
+        comment="description of its last incident, then the different descriptions of earlier ones"
     )
-    what_to_do: Mapped[str] = mapped_column(comment="what a person is to do, in words")
-    acknowledged_ns: Mapped[int | None] = mapped_column(
-        comment="when somebody took note, ns UTC; null while it is open"
-    )
+    what_to_do: Mapped[str] = mapped_column(comment="recommended action")
+    acknowledged_ns: Mapped[int | None] = mapped_column(comment="acknowledgement, ns UTC; null while it is open")
     acknowledged_by: Mapped[str | None] = mapped_column(
-        comment="who took note: a user's name, or the kind of the incident that ended it"
+        comment="name of the user who acknowledged it, or kind of the incident that ended it"
     )
-    reason: Mapped[str | None] = mapped_column(comment="why it needs nobody any more, in words")
+    reason: Mapped[str | None] = mapped_column(
+        comment="reason given by the user, or description of the incident that ended it"
+    )
 
 
 class Alternative(Base):
-    """An alternative when a pair was opened or a leg repaired: the one taken, and those passed over."""
+    """An alternative when a pair was opened or a leg repaired: the one taken, or one that was not."""
 
     __tablename__ = "alternatives"
     __table_args__ = (
@@ -407,54 +439,54 @@ class Alternative(Base):
         check("hold_is_nowhere", "(way = 'hold') = (buy_venue IS NULL AND sell_venue IS NULL)"),
         *above_zero("buy_size", "sell_size", "price"),
         Index(None, "pair_trade_id"),
-        {"comment": "what else could have been done: ways open at a decision about a pair"},
+        {"comment": "alternatives available at a decision about a pair, the one taken included"},
     )
 
     id: Mapped[int] = _id()
     pair_trade_id: Mapped[int] = mapped_column(ForeignKey("pair_trades.id"), comment="the pair it was decided for")
     ns: Mapped[int] = mapped_column(comment="the decision, ns UTC; journalled_ns of the orders sent instead")
     stage: Mapped[str] = mapped_column(comment="entry (opening the pair) or repair (hedging or unwinding a leg)")
-    way: Mapped[str] = mapped_column(comment="route or size; complete, third_venue, unwind or hold")
-    buy_venue: Mapped[str | None] = mapped_column(comment="where it would have bought")
-    sell_venue: Mapped[str | None] = mapped_column(comment="where it would have sold")
+    way: Mapped[str] = mapped_column(
+        comment="at entry: route or size; at repair: complete, third_venue, unwind or hold"
+    )
+    buy_venue: Mapped[str | None] = mapped_column(comment="venue to buy at, if any")
+    sell_venue: Mapped[str | None] = mapped_column(comment="venue to sell at, if any")
     buy_size: Mapped[Decimal | None] = mapped_column(comment="size to buy, in base")
     sell_size: Mapped[Decimal | None] = mapped_column(comment="size to sell, in base")
     price: Mapped[Decimal | None] = mapped_column(comment="limit of a repair, quote per base")
     net_e8: Mapped[int | None] = mapped_column(
-        comment="profit expected; of a repair, against the price its leg filled at; 1e-8 of the quote"
+        comment="expected profit; for a repair, relative to the fill price of its leg; 1e-8 of the quote"
     )
     edge_bps: Mapped[Decimal | None] = mapped_column(
-        comment="that per amount paid, bps; of a route without profit, at the best quotes"
+        comment="net_e8 per amount paid, bps; for a route without profit, at the best quotes"
     )
-    reason: Mapped[str | None] = mapped_column(comment="code of why it was passed over; null for the one taken")
+    reason: Mapped[str | None] = mapped_column(comment="code of the reason it was not taken; null for the one taken")
 
 
 class DecisionBook(Base):
-    """A side of a book as a pair was decided on; the view `v_decision_levels` has it level by level."""
+    """One side of a book on which a pair was decided; the view `v_decision_levels` shows it level by level."""
 
     __tablename__ = "decision_books"
     __table_args__ = (
         among("side", QuoteSide),
         check("levels_not_empty", "substr(levels, 1, 3) = '[[\"'"),
         UniqueConstraint("pair_trade_id", "side"),
-        {
-            "comment": "the two sides of books that a pair was decided on: asks where it was to buy, bids where it was to sell"
-        },
+        {"comment": "the book sides on which a pair was decided: asks at the buy venue, bids at the sell venue"},
     )
 
     id: Mapped[int] = _id()
     pair_trade_id: Mapped[int] = mapped_column(ForeignKey("pair_trades.id"), comment="the pair it was decided for")
     ns: Mapped[int] = mapped_column(comment="the decision, ns UTC; decided_ns of the pair")
-    venue: Mapped[str] = mapped_column(comment="whose book")
-    side: Mapped[str] = mapped_column(comment="asks (the pair was to buy there) or bids (to sell)")
+    venue: Mapped[str] = mapped_column(comment="venue of the book")
+    side: Mapped[str] = mapped_column(comment="asks (at the buy venue) or bids (at the sell venue)")
     levels: Mapped[str] = mapped_column(
-        comment='best first, as JSON: [["price","size"],...], exact decimals in quote per base and in base; those within the'
-        " limit of the order, at least 10 where there were so many, at most 50"
+        comment='best first, as JSON: [["price","size"],...], exact decimals in quote per base and in base; all levels'
+        " within the limit of the order, at least 10 if the book has them, at most 50"
     )
 
 
 class OpportunityDay(Base):
-    """Sums of one day's opportunities, added to as these are written; they stay when untraded ones are deleted."""
+    """Sums of one day's opportunities, updated with them; kept when untraded ones are deleted."""
 
     __tablename__ = "opportunities_daily"
     __table_args__ = (
@@ -469,42 +501,45 @@ class OpportunityDay(Base):
         RowId,
         primary_key=True,
         autoincrement=False,
-        comment="the run that saw them; 0 for those deleted before 0019",
+        comment="the run that saw them; 0 for opportunities deleted before schema 0019",
     )
     symbol: Mapped[str] = mapped_column(primary_key=True, comment="for instance BTC/USDT")
-    buy_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was cheap")
-    sell_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was dear")
+    buy_venue: Mapped[str] = mapped_column(primary_key=True, comment="venue to buy at, with the lower price")
+    sell_venue: Mapped[str] = mapped_column(primary_key=True, comment="venue to sell at, with the higher price")
     outcome: Mapped[str] = mapped_column(primary_key=True, comment="traded, refused or vanished")
-    reason: Mapped[str] = mapped_column(
-        primary_key=True, comment="code of why they were not traded; traded for the others"
-    )
+    reason: Mapped[str] = mapped_column(primary_key=True, comment="code of the reason they were not traded, or traded")
     edge_bps: Mapped[int] = mapped_column(
         Integer, primary_key=True, autoincrement=False, comment="whole part of best_edge_bps, bps"
     )
-    quote: Mapped[str] = mapped_column(comment="asset the prices are in")
+    quote: Mapped[str] = mapped_column(comment="quote asset: prices and profits are stated in it")
     day_utc: Mapped[str] = mapped_column(comment="the day as YYYY-MM-DD, UTC")
     opportunities: Mapped[int] = mapped_column(
-        comment="how many there were; 0 where those there were got a better edge later"
+        comment="number of opportunities; 0 if all of them moved to another row with a better edge"
     )
-    ticks: Mapped[int] = mapped_column(comment="book changes during all of them")
-    lived_ns: Mapped[int] = mapped_column(comment="from opened_ns to closed_ns, all of them together, ns")
+    ticks: Mapped[int] = mapped_column(comment="sum of the book changes during them")
+    lived_ns: Mapped[int] = mapped_column(comment="sum of their durations (opened_ns to closed_ns), ns")
     best_net_e8: Mapped[int] = mapped_column(comment="sum of the profits at best_ns, 1e-8 of the quote")
 
 
 class AccountLease(Base):
-    """Who trades an account. Only on PostgreSQL, where machines may share a ledger (`store/ledger/lease.py`)."""
+    """The engine that trades an account. Only on PostgreSQL, where machines may share a ledger (`store/ledger/lease.py`)."""
 
     __tablename__ = "account_leases"
     __table_args__ = (
-        {"comment": "which engine trades an account; on PostgreSQL, which engines of other hosts may share"},
+        {"comment": "the engine that trades an account; only on PostgreSQL, which engines of several hosts may share"},
     )
 
-    account_id: Mapped[str] = mapped_column(primary_key=True, comment="venue and its own id, or the key's fingerprint")
+    account_id: Mapped[str] = mapped_column(
+        primary_key=True,
+        comment="venue and the venue's id of the account; the key's fingerprint where the venue reports none",
+    )
     holder: Mapped[str] = mapped_column(comment="random name of the run that holds it")
-    place: Mapped[str | None] = mapped_column(comment="the file its journal's lock is, as its host's kernel names it")
+    place: Mapped[str | None] = mapped_column(
+        comment="lock file of its journal, as identified by the kernel of its host"
+    )
     host: Mapped[str] = mapped_column(comment="name of its host")
-    pid: Mapped[int] = mapped_column(comment="number of its process there")
-    acquired_ns: Mapped[int] = mapped_column(comment="since when, by the database's clock, ns UTC")
+    pid: Mapped[int] = mapped_column(comment="process id on that host")
+    acquired_ns: Mapped[int] = mapped_column(comment="start of the lease, by the database's clock, ns UTC")
     renewed_ns: Mapped[int] = mapped_column(comment="last confirmed, by the database's clock, ns UTC")
 
 
@@ -514,12 +549,13 @@ class Projection(Base):
     __tablename__ = "projection"
     __table_args__ = ({"comment": "how far the journal has been projected into this ledger"},)
 
-    journal_id: Mapped[str] = mapped_column(primary_key=True, comment="the journal's own random name")
+    journal_id: Mapped[str] = mapped_column(primary_key=True, comment="random name of the journal")
     seq: Mapped[int] = mapped_column(comment="sequence number of the last event projected")
     sub: Mapped[int] = mapped_column(Integer, comment="number of the last command projected under it")
     journal_path: Mapped[str | None] = mapped_column(
-        comment="where the journal lies, the control socket and the halt file beside it; null before schema 0007"
+        comment="path of the journal; the control socket and the halt file are next to it; null before schema 0007"
     )
     alert_rules: Mapped[int | None] = mapped_column(
-        Integer, comment="version of the rules that alerts were made by; null: not yet, since an upgrade to schema 0014"
+        Integer,
+        comment="version of the rules that made the alerts; null from an upgrade to schema 0014 until alerts are made",
     )
