@@ -51,6 +51,7 @@ MASKED_KEYS = (
     "seconds",
     "before",
     "same_rules",
+    "alert_rules",
 )
 WORDING = ("text", "sentence", "sentences", "what_to_do", "because", "note")
 """Keys under which a version speaks to people: another wording is no other decision."""
@@ -63,8 +64,9 @@ _encode = msgspec.json.Encoder(decimal_format="string", enc_hook=str).encode
 def masked(value: Any, folder: Path) -> Any:
     """Return a document without what depends on time, version or place, and without sentences for people.
 
-    That is the folder in which it was made, the version of arb, and what stands under one of `MASKED_KEYS`: the newest schema,
-    sizes of files, how long something took, and whether this machine has a keyring. Also what stands under `WORDING`.
+    That is the folder in which it was made, the version of arb, and what stands under one of `MASKED_KEYS`: the newest schema
+    and alert rules, sizes of files, how long something took, and whether this machine has a keyring. Also what stands under
+    `WORDING`.
     """
     if isinstance(value, dict):
         return {
@@ -178,10 +180,12 @@ def rebuilt_case(name: str, folder: Path) -> Any:
 
 
 def frozen_rows(name: str, folder: Path) -> Any:
-    """Return the rows of a journal's frozen ledger that a journal holds."""
+    """Return the rows of a journal's frozen ledger that a journal holds; the advice of alerts depends on `ALERT_RULES`."""
     rows = rows_of(unpacked(f"{name}.sqlite", folder, CORPUS), UPKEEP)
     rows["opportunities"] = [row for row in rows["opportunities"] if row["outcome"] == "traded"]
-    del rows["projection"][0]["journal_path"]
+    del rows["projection"][0]["journal_path"], rows["projection"][0]["alert_rules"]
+    for alert in rows["alerts"]:
+        del alert["what_to_do"]
     return rows
 
 
@@ -320,9 +324,9 @@ def read(name: str, folder: Path) -> Any:
 
 
 def expected(name: str) -> Any:
-    """Return the frozen document of a case."""
+    """Return the frozen document of a case, masked: also under the keys that were not masked when it was frozen."""
     with lzma.open(_place(name)) as file:
-        return json.load(file)
+        return masked(json.load(file), DATA)
 
 
 def _place(name: str) -> Path:

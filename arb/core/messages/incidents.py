@@ -116,70 +116,73 @@ class AlertRule(NamedTuple):
 
 ALERTS: dict[IncidentKind, AlertRule] = {
     IncidentKind.BALANCE_DRIFT: AlertRule(
-        "find the cause at the venue (a trade by hand, a transfer, interest), then `arb resume --reason TEXT`",
+        "find the cause at the venue (a manual trade, a transfer, interest), then run `arb resume --reason TEXT`",
         Severity.CRITICAL,
         ended_by=(IncidentKind.RESUMED, IncidentKind.BALANCES_AGREE),
     ),
-    IncidentKind.BOOKS_DIFFER: AlertRule("keep the log and report it; set `fast_books = false` meanwhile"),
-    IncidentKind.CARRIED: AlertRule("`arb flatten --reason TEXT`, or trade the base away yourself"),
+    IncidentKind.BOOKS_DIFFER: AlertRule("report it with the log; set `fast_books = false` until it is fixed"),
+    IncidentKind.CARRIED: AlertRule("run `arb flatten --reason TEXT`, or trade the base by hand"),
     IncidentKind.CONTRADICTION: AlertRule(
-        "compare orders and fills with the venue's own page; the symbol stays frozen"
+        "compare orders and fills with the venue's website; the symbol is frozen until the venue's reports agree"
     ),
     IncidentKind.DOCTOR: AlertRule(
-        "do what the text says, or see `arb doctor VENUE`: nothing opens there meanwhile",
+        "follow the text, or run `arb doctor VENUE`; no pair opens at this venue until the fault is gone",
         ended_by=(IncidentKind.DOCTOR,),
     ),
-    IncidentKind.FEE_ASSET: AlertRule("refill it at the venue, or have fees taken from what is traded"),
+    IncidentKind.FEE_ASSET: AlertRule("add more of the fee asset at the venue, or pay fees in the traded assets"),
     IncidentKind.FEE_CURRENCY: AlertRule(
-        "see `fees` of `arb doctor VENUE`: the symbol is stopped there", Severity.CRITICAL
+        "check `fees` in `arb doctor VENUE`; the symbol is stopped at this venue", Severity.CRITICAL
     ),
     IncidentKind.FEE_RATE: AlertRule(
-        "compare your fee tier at the venue with the settings: the symbol is stopped there", Severity.CRITICAL
+        "compare your fee tier at the venue with the settings; the symbol is stopped at this venue", Severity.CRITICAL
     ),
-    IncidentKind.FLATTENED: AlertRule("trade away by hand what the text says is left", Severity.CRITICAL),
+    IncidentKind.FLATTENED: AlertRule("trade the unhedged sizes named in the text by hand", Severity.CRITICAL),
     IncidentKind.FUNDS_SHORT: AlertRule(
-        "move funds there (`arb rebalance` says how much); routes that need them open nothing",
+        "move funds to this venue (`arb rebalance` shows the amounts); until then, no pair opens on routes that need them",
         ended_by=(IncidentKind.FUNDS_SHORT,),
     ),
     IncidentKind.GUARD: AlertRule(
-        "loosen the setting that the text names if the order was meant; else keep the log and report it"
+        "relax the setting named in the text if the order was intended; otherwise report it with the log"
     ),
     IncidentKind.HALTED: AlertRule(
-        "see docs/FAILURES.md for the reason, remove its cause, then `arb resume --reason TEXT`",
+        "look up the reason in docs/FAILURES.md, remove its cause, then run `arb resume --reason TEXT`",
         Severity.CRITICAL,
         but_for=r"^leg_deadline: ",  # lifts itself; while a leg is late the `late_leg` alert is open
         ended_by=(IncidentKind.RESUMED,),
     ),
     IncidentKind.INSTRUMENT_HALTED: AlertRule(
-        "take the symbol out of [run] symbols, or ask the venue for the right to trade it",
+        "remove the symbol from `[run] symbols`, or ask the venue for permission to trade it",
         but_for=r": it is traded again$",
     ),
     IncidentKind.LATE_LEG: AlertRule(
-        "watch `unhedged` in `arb status`; if it stays, `arb flatten --reason TEXT` or trade it away yourself",
+        "watch `unhedged` in `arb status`; if it remains, run `arb flatten --reason TEXT` or hedge it by hand",
         Severity.CRITICAL,
         ended_by=(IncidentKind.STOP_LIFTED, IncidentKind.RESUMED),
     ),
     IncidentKind.NOT_RECOVERED: AlertRule(
-        "look at the venue's page for orders that rest there, and cancel them", Severity.CRITICAL
+        "look for resting orders on the venue's website, and cancel them", Severity.CRITICAL
     ),
-    IncidentKind.RECOVERED: AlertRule("nothing after a power cut; else look for a second engine on this account"),
+    IncidentKind.RECOVERED: AlertRule(
+        "after a power cut, do nothing; otherwise look for a second engine on this account"
+    ),
     IncidentKind.REJECTIONS: AlertRule(
-        "look the code up on the venue's page of docs/venues, and at `arb doctor VENUE`"
+        "look up the code on the venue's page in docs/venues, and run `arb doctor VENUE`"
     ),
-    IncidentKind.RESIDUAL: AlertRule("connect the account again, or trade away by hand what the text says is left"),
+    IncidentKind.RESIDUAL: AlertRule("connect the account again, or trade the residuals named in the text by hand"),
     IncidentKind.RISK_LIMIT: AlertRule(
-        "see what reached the limit (`arb report`, `arb explain ID`) before you resume or raise it",
+        "find out why the limit was reached (`arb report`, `arb explain ID`) before you resume or raise it",
         Severity.CRITICAL,
         ended_by=(IncidentKind.RESUMED,),
     ),
     IncidentKind.STORE: AlertRule(
-        "free the disk, or bring the database back; rows come from the journal", but_for=r" takes rows again: "
+        "free disk space, or restore the database; the missing rows are written from the journal",
+        but_for=r" takes rows again: ",
     ),
     IncidentKind.UNKNOWN_TOO_LONG: AlertRule(
-        "look the order up at the venue by its client order id; start anew if the venue is well", Severity.CRITICAL
+        "look up the order at the venue by its client order id; restart if the venue works normally", Severity.CRITICAL
     ),
     IncidentKind.VENUE_ABSENT: AlertRule(
-        "pairs wait for this venue: see `arb doctor VENUE`, and its own page",
+        "pairs wait for this venue: run `arb doctor VENUE`, and read the venue's status page",
         Severity.CRITICAL,
         ended_by=(IncidentKind.VENUE_ABSENT,),
     ),
@@ -187,7 +190,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
 """The incidents that need a person: money at risk, unexplained orders or balances, missing rights, or trading that does not
 continue by itself. All others need no action (docs/FAILURES.md)."""
 
-ALERT_RULES = 3
+ALERT_RULES = 4
 """The version of `ALERTS`. Raise it with every change: ledgers then rebuild their alerts from their incidents."""
 
 
