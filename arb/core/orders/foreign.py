@@ -28,7 +28,7 @@ ORDERS_KEPT = 10_000
 class ForeignOrders:
     def __init__(self, state: EngineState) -> None:
         self.state = state
-        # The random bits of processes with our prefix that are another journal's.
+        # The random bits of processes that use our prefix and belong to another journal.
         self.strangers: set[int] = set()
         self._orders: dict[tuple[str, str], OrderRecord] = {}
         self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
@@ -48,11 +48,11 @@ class ForeignOrders:
                 self._counted.add(fill.venue, traded, fill.event_ns)
 
     def owns(self, reported: OrderReport | Fill) -> bool:
-        """Return whether an order or a fill is certainly foreign: by its order's name, or because its order is known."""
+        """Return whether an order or a fill is certainly foreign: already recorded as such, or by its client order id."""
         if (reported.venue, reported.venue_order_id) in self._orders:
             return True
         if reported.client_order_id is None:
-            return isinstance(reported, OrderReport)  # a report names its order, if we have
+            return isinstance(reported, OrderReport)  # a report on our order has our id; a fill may lack it
         name = decode(reported.client_order_id)
         return name is None or name.nonce in self.strangers
 
@@ -63,7 +63,7 @@ class ForeignOrders:
         filled = max(report.filled, traded)
         size = max(report.size, filled)
         if not size:
-            return  # nothing that a row could record
+            return  # a row needs a size
         order = before or self._first(report.venue, report.symbol, report.venue_order_id, now_ns)
         ended = not report.is_open or filled >= size
         self._keep(
@@ -128,7 +128,7 @@ class ForeignOrders:
             size=ZERO,
             filled=ZERO,
             avg_price=None,
-            # Others may use one client order id for many orders; ours must be unique.
+            # Others may use one client order id for many orders; in our rows it must be unique.
             client_order_id=None,
             venue_order_id=venue_order_id,
             status=OrderStatus.OPEN,
@@ -144,7 +144,7 @@ class ForeignOrders:
     def _keep(self, key: tuple[str, str], order: OrderRecord, before: OrderRecord | None) -> None:
         if order == before:
             return
-        self._orders.pop(key, None)  # last changed, last forgotten; never while it changes
+        self._orders.pop(key, None)  # the oldest change is forgotten first, and never the order that changes now
         while len(self._orders) >= ORDERS_KEPT:
             oldest = next(iter(self._orders))
             del self._orders[oldest]

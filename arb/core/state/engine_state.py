@@ -1,6 +1,6 @@
-"""The state shared by the parts of the engine: rules, limits, balances, the venues' state, ids, the commands being written.
+"""The state shared by the parts of the engine: rules, limits, balances, the venues' state, ids, the commands of a step.
 
-Holds state and small queries only; the strategy, the order manager and the leg repairer decide.
+It has state and small queries only; the strategy, the order manager and the leg repairer decide.
 """
 
 from collections import Counter
@@ -43,29 +43,29 @@ from arb.market.numbers import ZERO
 
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
-"""By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+"""How wrong a venue's instant of a fill may be, beyond the error of its clock."""
 RAMP_STEPS_MAX = 64
-"""Doublings after which no limit is left to be reached."""
+"""More doublings than any limit needs."""
 GUARD_MARGIN_MS = 50
-"""The guard counts from an order's signing, a little after it was decided."""
+"""Added to the guard's minute: the guard counts from an order's signing, a little after its decision."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
-    """What the decision plane must know of a venue.
+    """The facts about a venue that decisions need.
 
-    `enforces_expiry`: by the venue's documents, a placement on our route is never executed after its expiry.
+    `enforces_expiry`: the venue's documents state that an order, sent as we send it, is never executed after its expiry.
     """
 
     venue: str
     place_rate: PlaceRate
     enforces_expiry: bool
     max_order_value_quote: Decimal | None = None
-    """The guard next to the signer refuses orders above this value. A sale is valued at `EngineState.sale_price` at least, so
-    repairs are cut to it; None: no limit."""
+    """The guard next to the signer refuses orders above this value, so repairs are cut to it; None: no limit. A sale is valued
+    at `EngineState.sale_price` at least."""
     max_orders_per_minute: int | None = None
     """The guard refuses more, so entries keep within it, with room for their repairs; None: no limit."""
     fee_asset_prices_quote: dict[str, Decimal] = {}
-    """The quote value of one unit of a fee asset where no live book shows it, > 0."""
+    """The value in quote of one unit of a fee asset, > 0, used where no live book shows it."""
 
     def rates(self) -> tuple[PlaceRate, ...]:
         if self.max_orders_per_minute is None:
@@ -77,7 +77,7 @@ class VenueProfile(msgspec.Struct, frozen=True):
 class EngineSettings(msgspec.Struct, frozen=True):
     """Everything the engine is built from that does not change while it runs.
 
-    `coins` None: identities are not asked for. `ramp` None: a pair may pay `max_notional_quote` from the first one on.
+    `coins` None: coin identities are not checked. `ramp` None: the first pair may already pay `max_notional_quote`.
     """
 
     limits: Limits
@@ -95,7 +95,7 @@ class VenueState:
     def __init__(self, profile: VenueProfile) -> None:
         self.profile = profile
         self.account_id = ""
-        # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
+        # Why the venue has not answered since the start of this run; None after its first answer. Until then no order is sent.
         self.absent: str | None = None
         self.private_up = False
         # The doctor's finding that blocks openings here; None: no finding, or not checked.
@@ -104,21 +104,20 @@ class VenueState:
         self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
-        # Whether the venue has called a request of ours out of time since its clock was last measured.
+        # Whether the venue has called one of our requests out of time since its clock was last measured.
         self.clock_suspected = False
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
-        # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
+        # Openings wait until then, so that balances can be compared (`core/accounts/balance_reconciler.py`).
         self.held_until_ns = 0
         self.rejects_in_a_row = 0
 
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
         """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
 
-        `order`: our order that the fill belongs to, if any. A venue's clock may be put forward or back at any time. An old
-        fill then has an instant of another clock than the one measured now. But a fill of our order happened after the order
-        was written down and before the fill was reported. After a restart this decides whether the balances that last agreed
-        include a fill already.
+        `order`: our order that the fill belongs to, if any. A venue's clock may be set forward or back at any time, so that the
+        offset measured now is wrong for an old fill. But a fill of our order happened after the order was journalled and before
+        the fill was reported. After a restart, this instant decides whether the balances that last agreed include the fill.
         """
         offset_ns = self.offset_ns or 0
         slack_ns = self.clock_error_ns + EXECUTION_SLACK_MS * NS_PER_MS
@@ -134,8 +133,8 @@ class VenueState:
 class Tally:
     """The counts of this run. Money per asset, exact.
 
-    An opportunity counts once its row is written: a traded one when its first pair opens. Every other one counts when it has
-    ended, under the reason in its row. So these are the numbers of the ledger's rows.
+    An opportunity counts when its row is written: a traded one when its first pair opens, any other one when it ends, under
+    the reason in its row. So the counts equal those of the ledger's rows.
     """
 
     def __init__(self) -> None:
@@ -146,8 +145,8 @@ class Tally:
         self.opened = 0
         self.closed: Counter[PairState] = Counter()
         self.net: dict[str, Decimal] = {}
-        # Pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no
-        # sum.
+        # Pairs whose coins are not proved to be the same at both venues: how many closed, and their net. No other sum
+        # includes it.
         self.unproved_pairs = 0
         self.unproved_net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
@@ -158,7 +157,7 @@ class Tally:
         self.net[quote] = self.net.get(quote, ZERO) + amount
 
     def add_unproved(self, quote: str, amount: Decimal, pairs: int) -> None:
-        """Add the realised net of closed pairs whose coins are unproved; -1 pair and its negated net take one back."""
+        """Add the realised net of closed pairs whose coins are unproved; -1 and a negated net take a pair back."""
         self.unproved_pairs += pairs
         self.unproved_net[quote] = self.unproved_net.get(quote, ZERO) + amount
 
@@ -197,7 +196,7 @@ class EngineState:
         self.sandbox_id: str | None = None
         self.nonce = 0
         self.store_blocked: dict[str, str] = {}
-        # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
+        # (venue, symbol) stopped for the rest of this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
         # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
         self.rules_awaited: set[tuple[str, str]] = set()
@@ -205,7 +204,7 @@ class EngineState:
         self.suspected: set[tuple[str, str]] = set()
         # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
-        # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
+        # By client order id, the (venue, symbol) of orders with contradictory reports.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
@@ -219,7 +218,7 @@ class EngineState:
         return found
 
     def least_limit(self, route: tuple[str, str, str]) -> Decimal:
-        """Return the most that a pair on a route may pay by all limits on sums while nothing else is at risk."""
+        """Return the most that a pair on a route may pay, by all limits on sums, when nothing else is at risk."""
         found = self._least_limits.get(route)
         if found is None:
             (symbol, *venues), limits = route, self.limits
@@ -257,7 +256,7 @@ class EngineState:
         return self.run_id * IDS_PER_RUN + number
 
     def expiry_counts(self, venue: str) -> bool:
-        """Return whether an expired order cannot reach the venue's book: its documents state it, and this account saw it."""
+        """Return whether an expired order is never executed: the venue's documents state it, and this account has proved it."""
         venue_state = self.venues[venue]
         return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
@@ -268,7 +267,7 @@ class EngineState:
         return (self.venues[venue].account_id, symbol) in self.control.barred
 
     def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
-        """Return whether no order may be sent there in an instrument: it is barred, or its trade has not begun."""
+        """Return whether no order in an instrument may be sent: the account is barred from it, or its trading has not begun."""
         return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
 
     def barred_symbols(self, venue: str) -> list[str]:
@@ -298,7 +297,7 @@ class EngineState:
         return found
 
     def routes(self) -> Iterator[tuple[str, str, str]]:
-        """Yield every symbol with each two venues that list it, the one to buy at first."""
+        """Yield every symbol with every ordered pair of venues that list it: the buy venue, the sell venue."""
         for symbol in sorted({symbol for _, symbol in self.instruments}):
             for buy_venue, sell_venue in permutations(self.venues_of(symbol), 2):
                 yield symbol, buy_venue, sell_venue
@@ -310,13 +309,13 @@ class EngineState:
         prices = [
             mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
         ]
-        # To 18 decimals: results computed from it go into the ledger, whose readers hold no endless quotient.
+        # Rounded to 18 decimals: results computed from it go into the ledger, which cannot store an endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
 
     def fee_asset_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
         """Return the quote value of one unit of an asset that a venue takes fees from; None without a price.
 
-        By a live book, that venue's own first; else as the settings state it.
+        It is the price of a live book, that venue's own first, or else the price in the settings.
         """
         live: Decimal | None = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
         return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
@@ -358,7 +357,7 @@ class EngineState:
             self.out.alert(f"{kind}: {text}")
 
     def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        """Stop opening pairs, durably, and report the reason; each further pair's halt is an incident, too."""
+        """Stop opening pairs, also after a restart, and report the reason. A repeated halt is reported only for a pair."""
         news = self.control.halt(reason)
         if news:
             self.out.persist(self.control.record(now_ns, text))

@@ -1,7 +1,8 @@
-"""The pair that a restart makes of an intent whose rows the journal lacks.
+"""The pair that a restart rebuilds from an intent whose rows are missing in the journal.
 
-Its orders have no answer, so they may or may not have left: they are unknown, and are queried. The opportunity and the planned
-result are unknown too; the limits replace them, as for orders that only a venue remembers (`core/accounts/recovery.py`).
+Its orders may have been sent, and have no answer: they are unknown, and are queried. The opportunity and the planned result
+are unknown too. The plan assumes full fills at the limits, as for orders that only a venue still knows
+(`core/accounts/recovery.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from arb.market.symbol import Symbol
 
 
 class LimitLeg(NamedTuple):
-    """A leg as its order states it: `size` in base, `price` in quote per base, `fee` the rate expected."""
+    """A leg as its order states it: `size` in base, `price` in quote per base, `fee` the expected rate."""
 
     venue: str
     size: Decimal
@@ -58,7 +59,7 @@ def plan_at_limits(
         sell_limit=sell.price,
         buy_vwap=buy.price,
         sell_vwap=sell.price,
-        # The plan's intended residual is unknown. Assume none, so that `dust_max_quote` defines dust.
+        # The plan's own residual is unknown; full fills of its orders leave this one.
         residual=residual,
         residual_value=residual * mark,
         net=(1 - sell.fee) * sell.size * sell.price + residual * mark - buy.paid(buy_fee_in),
@@ -74,7 +75,7 @@ def plan_at_limits(
 
 
 def commands_of(intents: Iterable[Intent]) -> tuple[AnyCommand, ...]:
-    """Return the commands of a step of which only the intents survive: the rows of its pairs, and their orders."""
+    """Return the commands of a step that survives only as its intents: the rows of its pairs, and their orders."""
     with localcontext(DECIMALS):
         return tuple(command for intent in intents for command in _commands(intent))
 
@@ -106,5 +107,5 @@ def _rows(intent: Intent) -> Iterator[AnyRecord]:
 
 
 def working_order(order: IntendedOrder, pair_id: int, now_ns: int) -> WorkingOrder:
-    """Return the order that an intent names, before any report on it."""
+    """Return an intent's order as it is before any report on it."""
     return WorkingOrder(order.id, pair_id, order.account_id, order.place, 0, now_ns, order.offset_ns)
