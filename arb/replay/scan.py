@@ -1,8 +1,8 @@
 """`arb scan`: the trades that the engine would make on a snapshot of books, and the reasons against the rest.
 
-The same code decides here as in a run; only the input is a file instead of feeds. It is one JSON document, read to exact
-decimals, or refused with one line that names the fault, its place, and the correction. Numbers may be JSON numbers or strings;
-both are taken digit by digit.
+The code that decides is that of a run; only the input differs: one JSON document instead of feeds. A bad document is refused
+with one line that names the fault, its place, and the correction. Numbers may be JSON numbers or strings; both are read as
+exact decimals.
 """
 
 import difflib
@@ -44,7 +44,7 @@ Level = tuple[Decimal, Decimal]
 
 
 class ScanVenue(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue as given. `taker_fee` None: not known. Maximum size, price band and balances None: unlimited."""
+    """One venue of the input. `taker_fee` None: unknown; `max_size`, `price_band`, `free_base`, `free_quote` None: no limit."""
 
     name: str
     bids: list[Level]

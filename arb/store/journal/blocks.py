@@ -1,8 +1,8 @@
-"""The journal's older entries: some hundred consecutive ones compressed together, in one row of `blocks`.
+"""Blocks of the journal: a few hundred consecutive older entries, compressed into one row of `blocks`.
 
-An entry is written as a row of `entries`, for an order waits for that. Older entries are moved into blocks, at about a
-ninth of the bytes. All entries in blocks precede all in `entries`, and the newest entry is never moved. zlib keeps a
-checksum, so that a damaged block is noticed.
+A new entry is one row of `entries`: an order waits for this write, so it must be fast. Older entries are moved into blocks,
+where they take about a ninth of the bytes. All entries in blocks precede all in `entries`, and the newest entry is never
+moved. zlib keeps a checksum, so that a damaged block is detected.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ CREATE TABLE blocks (
     data BLOB NOT NULL
 );
 """
-"""The ids of the first and the last entry; the least and the greatest of their instants; whether none of them was dropped."""
+"""`first`, `last`: ids of entries; `first_ns`, `last_ns`: the least and the greatest instant; `whole`: no entry was dropped."""
 LEVEL = 6
 """zlib's own default: 3.4 kB a pair, against 4.3 kB at level 3 and 3.3 kB at level 9, which takes twice as long."""
 
@@ -51,8 +51,8 @@ class Block(NamedTuple):
 class Change(NamedTuple):
     """The replacement of all entries from `first` to `last`: one block, or nothing.
 
-    `entries`, `blocks`: how many rows of each table are there now; at any other number nothing may be changed.
-    `dropped`: how many entries are no more afterwards.
+    `entries`, `blocks`: the number of rows to replace in each table; `put` refuses any other number.
+    `dropped`: the number of entries that are deleted for good.
     """
 
     first: int
@@ -69,7 +69,7 @@ _decode = msgspec.msgpack.Decoder(_Columns).decode
 
 
 def compress(lines: Sequence[Line], *, whole: bool) -> Block:
-    """Return the block of these entries, of which there is at least one, in order."""
+    """Return the block of these entries: at least one, in order."""
     require(bool(lines), "a block holds entries")
     ids, instants, tags, payloads = (list(column) for column in zip(*lines, strict=True))
     data = zlib.compress(_encode((_steps(ids), _steps(instants), tags, payloads)), LEVEL)
@@ -86,10 +86,10 @@ def lines_in(data: bytes) -> list[Line]:
 
 
 def put(db: sqlite3.Connection, change: Change) -> None:
-    """Make one change in one transaction, by the only connection that writes.
+    """Make one change in one transaction; `db` is the only connection that writes.
 
-    Raises `StoreError` where the rows are not those the change was made for, and `sqlite3.Error` when the disk refuses;
-    nothing is then changed.
+    Raises `StoreError` when the number of rows is not the expected one, and `sqlite3.Error` when the disk fails. Then nothing
+    is changed.
     """
     span = (change.first, change.last)
     db.execute("BEGIN IMMEDIATE")
@@ -100,7 +100,7 @@ def put(db: sqlite3.Connection, change: Change) -> None:
         )
         if found != (change.entries, change.blocks):
             raise StoreError(
-                f"journal: {found} rows from {change.first} to {change.last}, where a change expects others"
+                f"journal: {found} rows from {change.first} to {change.last}, but the change expects other numbers"
             )
         if change.block is not None:
             db.execute(
@@ -115,6 +115,6 @@ def put(db: sqlite3.Connection, change: Change) -> None:
 
 
 def _steps(numbers: Iterable[int]) -> list[int]:
-    """Return the first number and the difference of each to the one before it, which are short."""
+    """Return the first number, and the difference of each number from the one before: small numbers take few bytes."""
     numbers = list(numbers)
     return numbers[:1] + [later - earlier for earlier, later in pairwise(numbers)]
