@@ -28,7 +28,7 @@ def run_sandbox(
 ) -> None:
     """Serve the simulated exchanges until SIGINT, SIGTERM or SIGHUP, as a child also until stdin closes.
 
-    Port 0 takes any free one; without a seed one is drawn. Who trades here goes first on a processor (`give_way`). Raises
+    Port 0 takes any free port; without a seed, one is drawn. A client runs first on a shared processor (`give_way`). Raises
     `ConfigError` when the port is taken or the file of faults cannot be read.
     """
     planned = read_faults(faults) if faults is not None else []

@@ -1,6 +1,6 @@
 """Balances of one account at one venue: free and locked, holds, fees, transfers. Exact decimals throughout.
 
-Money is only moved by the verbs below; free and locked can never become negative. The locked amount of an order is
+Money is only moved by the methods below; free and locked can never become negative. The amount that an order locks is
 decided here too, since it is the venue's rule: a limit order locks its limit, not its average; a buy whose fee is
 charged in quote locks the fee on top; a sell locks its base and pays its fee out of the proceeds.
 """
@@ -30,7 +30,7 @@ class Account:
         self.transfers: list[Transfer] = []
 
     def begin_with(self, asset: str, amount: Decimal) -> None:
-        """Hold so much of an asset from the beginning on; nothing may have happened before."""
+        """Set the first balance of an asset; nothing may have happened before."""
         self.initial[asset] = amount
         self.balances[asset] = Balance(amount, ZERO)
 
@@ -58,7 +58,7 @@ class Account:
         balance.locked = sub(balance.locked, amount)
 
     def credit(self, asset: str, amount: Decimal) -> None:
-        """Receive `amount` as free; a negative amount (a fee elsewhere) may not overdraw."""
+        """Receive `amount` as free; a negative amount (such as a fee in another asset) may not overdraw."""
         balance = self.balance(asset)
         after = add(balance.free, amount)
         require(after >= 0, f"{asset} would be overdrawn to {after}")

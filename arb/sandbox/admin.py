@@ -27,10 +27,10 @@ class AdminError(Exception):
 
 
 def refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
-    """Return (status, reason) for a request that a page in somebody's browser may have made; None for any other.
+    """Return (status, reason) for a request that a web page in a browser may have made; None for any other.
 
-    `headers` are looked up in lower case. A page of a name that its owner lets lead here has a foreign Host, one of
-    another server its own Origin, and neither can send a JSON body without asking first.
+    Names in `headers` are in lower case. A page whose host name resolves to this machine sends that name as Host, and a
+    page of another server sends its own Origin. Neither can send a JSON body without asking this server first.
     """
     host, origin = headers.get("host", ""), headers.get("origin")
     if not _LOOPBACK.fullmatch(host):
@@ -130,7 +130,7 @@ class Admin:
         return {"mode": mode} | shown(chosen)
 
     def _post_key(self, body: Json) -> Json:
-        """Give a venue's account another key and revoke the one before; sessions that are logged in stay so."""
+        """Give a venue's account another key and revoke the one before; sessions that are logged in stay logged in."""
         venue = self._venue(body)
         self._key_count += 1
         rng = random.Random(f"{self.world.sandbox_id}/{venue.name}/key {self._key_count}")

@@ -1,7 +1,7 @@
 """The bills of one account: every change of a balance, one row for each asset, numbered once and for all.
 
-A venue writes a bill where money moved: for each asset of a trade one, with the fee where it was charged in that asset,
-and one for every deposit, withdrawal, transfer between the holder's own accounts, and credit of interest. Locking and
+A venue writes a bill where money moved: one for each asset of a trade, with the fee if it was charged in that asset, and
+one for every deposit, withdrawal, transfer between the holder's own accounts, and credit of interest. Locking and
 releasing an order's amount moves nothing. A change that no history of the venue shows has no bill either.
 """
 
@@ -35,7 +35,7 @@ class Bill:
 
 
 class BillBook:
-    """All bills, oldest first, with their own ids: those of orders and trades are drawn elsewhere."""
+    """All bills, oldest first. Their ids are separate from those of orders and trades."""
 
     def __init__(self, account: Account, start_ns: int) -> None:
         self._account = account
@@ -44,7 +44,7 @@ class BillBook:
 
     @property
     def next_id(self) -> int:
-        """Return the id of the next bill; a fill is named by the first of its bills."""
+        """Return the id of the next bill; a fill carries the id of its first bill."""
         return self._first_id + len(self.rows)
 
     def note(self, kind: str, asset: str, amount: Decimal, ns: int) -> None:

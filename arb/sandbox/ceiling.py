@@ -1,11 +1,11 @@
 """The profit of a clairvoyant without latency: the yardstick of the sandbox, by its own arithmetic.
 
 An episode is the time during which buying a symbol at one venue and selling it at another is profitable on the true
-books, after both taker fees. The clairvoyant takes each episode once, at the instant of its greatest net. The net is
-this: the sell size a multiple of the seller's lot, the buy size the smallest multiple of the buyer's lot that covers it
-after a base fee, the residual sold into the rest of the bids. The size is the one where the next level would no longer
-pay, or a lot less where rounding up the buy would cost more than it brings. Balances do not limit it, and depth shared
-by two episodes counts in both, so it is a ceiling and not a forecast.
+books, after both taker fees. The clairvoyant takes each episode once, at the instant of its greatest net. The sell size
+is a multiple of the seller's lot. The buy size is the smallest multiple of the buyer's lot that covers it after a base
+fee, and the residual is sold into the rest of the bids. The size ends where the next level would no longer pay, or one lot
+below that, where rounding up the buy would cost more than it brings. Balances do not limit it, and depth shared by two
+episodes counts in both, so it is a ceiling and not a forecast.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ class Ceiling:
         self._closed: dict[str, Decimal] = {}
         self._open: dict[tuple[str, str, str], Decimal] = {}
         self._seen: dict[str, tuple[list[int], bool]] = {}
-        """By symbol: the update ids of its books as last looked at, and whether any pair was profitable."""
+        """By symbol: the update ids of its books when last observed, and whether any pair was profitable."""
 
     def observe(self, symbol: str) -> bool:
-        """Look at the present books of a symbol; return whether any pair of venues is profitable now."""
+        """Update the nets of a symbol from its present books; return whether any pair of venues is profitable now."""
         ids = [exchange.markets[symbol].book.update_id for exchange in self._exchanges if symbol in exchange.markets]
         seen = self._seen.get(symbol)
         if seen is not None and seen[0] == ids:

@@ -33,7 +33,7 @@ def is_signed(secret: str, text: str, signature: str) -> bool:
 
 
 class ItemReader:
-    """Reads the parameters of an order; `missing` and `bad` make the refusal of one by its name."""
+    """Reads the parameters of an order; `missing` and `bad` make the refusal from a parameter's name."""
 
     def __init__(self, missing: Callable[[str], CodedRefusal], bad: Callable[[str], CodedRefusal]) -> None:
         self._missing = missing

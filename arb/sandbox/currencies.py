@@ -1,6 +1,6 @@
-"""The venues' currency lists: one chain for each asset, by each venue's own name of it, and whether it is open.
+"""The venues' currency lists: one chain for each asset, with each venue's own name for it, and whether it is open.
 
-Names as the venues' documents and recorded lists have them. A coin that only sandboxes trade is a token on Ethereum
+Names are those of the venues' documents and recorded lists. A coin that only sandboxes trade is a token on Ethereum
 with its own contract.
 """
 
@@ -33,7 +33,7 @@ class SimWallet(NamedTuple):
 
 
 class Wallets:
-    """Which wallets of a venue are closed: by fault, an asset (None: all) and which way."""
+    """The closed wallets of a venue: by fault, an asset (None: all) and a direction."""
 
     def __init__(self, venue: str) -> None:
         self._venue = venue

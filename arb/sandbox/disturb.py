@@ -1,4 +1,4 @@
-"""The state faults of a venue: the change by each when it begins, while it lasts, and back when it ends."""
+"""The state faults of a venue: how each changes it when it begins, while it lasts, and when it ends."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,14 +25,14 @@ from arb.sandbox.values import (
 from arb.sandbox.wire import Scheduler, Session
 
 POINTS = {"gate": "POINT"}
-"""Venues that can take their fees in points, and the asset; other assets (`FEE_ASSETS`) have to be named."""
+"""Venues that can take their fees in points, and the asset; a fault must name any other asset (`FEE_ASSETS`)."""
 _DISCONNECT = frozenset({"ws_disconnect"})
 _LATE_FILL = frozenset({"late_fill"})
 _CONTRADICTION = frozenset({"contradiction"})
 
 
 class Disturbed(Protocol):
-    """The parts of a venue that faults change; `SimVenue` is the one."""
+    """The parts of a venue that faults change; `SimVenue` implements them."""
 
     name: str
     exchange: SimExchange
@@ -132,7 +132,7 @@ class Disturbance:
     # -- while it lasts --------------------------------------------------------------------------------------------
 
     def on_call(self, where: str, symbol: str | None, now_ns: int) -> None:
-        """Break every connection when a disconnect was asked for on this kind of call."""
+        """Break every connection when a disconnect fault hits this kind of call."""
         if self.venue.board.active and where in ("place", "cancel", "query"):
             fault = self.venue.board.take(_DISCONNECT, where, symbol, now_ns)
             if fault is not None:
@@ -271,7 +271,7 @@ class Disturbance:
             exchange.book(kind, asset, amount, self.venue.now_ns)
 
     def _start_crossed_book(self, fault: Fault) -> None:
-        """Put a bid above the best ask for `param` ms: interest that is really there, on a crossed book."""
+        """Put a bid above the best ask for `param` ms: the book is crossed, and the bid can be traded with."""
         exchange = self.venue.exchange
         symbol = fault.symbol or next(iter(exchange.instruments))
         book = exchange.market(symbol).book

@@ -51,9 +51,8 @@ def cut_off(value: Decimal, decimals: int) -> Decimal:
 def parse(text: object) -> Decimal | None:
     """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none.
 
-    Blanks, underscores and the digits of other scripts make none.
-
-    More than 24 digits, or a magnitude beyond 24 places, is no number of money: products must stay exact.
+    A text with blanks, underscores or digits of other scripts is no number. Neither is one with more than 24 digits or a
+    magnitude beyond 24 places: products must stay exact.
     """
     if isinstance(text, bool) or text is None:
         return None
@@ -70,7 +69,7 @@ def parse(text: object) -> Decimal | None:
 
 
 def whole(text: str) -> int | None:
-    """Read a whole number >= 0 of at most 20 plain digits, None when it is none; signs and other scripts are none."""
+    """Read a whole number >= 0 of at most 20 plain digits; None for any other text, as with a sign or another script."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 

@@ -1,7 +1,7 @@
 """One pure simulated exchange (one venue): orders, fills, balances, books. No socket, no clock, no dialect.
 
 Interface for dialects. All instants are nanoseconds since the epoch (`now_ns`); symbols are `BTC/USDT`; prices and
-sizes are `Decimal`. A definite no is raised as `Refused(kind, message, detail)`; the dialect maps `kind`.
+sizes are `Decimal`. A refusal is raised as `Refused(kind, message, detail)`; the dialect maps `kind`.
 
     exchange.profile                        VenueProfile: name, key, secret, passphrase, user_id, buy_fee_in
     exchange.instruments[symbol]            SimInstrument: tick lot min_size min_notional maker_fee taker_fee band
@@ -192,8 +192,8 @@ class SimExchange(Settlement):
     ) -> SimOrder:
         """Give a resting order another limit, another size (its fills included), or both; raises `Refused`.
 
-        Refused, it rests as before. Only a smaller size keeps its place in the queue; any other change goes to the
-        back, and takes the levels within its new limit.
+        If refused, the order rests as before. Only with a smaller size does it keep its place in the queue. After any other
+        change it takes the levels within its new limit, and rests at the back.
         """
         if not order.is_open:
             kind = Refusal.ORDER_CLOSED if order.status == "closed" else Refusal.ORDER_CANCELLED

@@ -1,9 +1,9 @@
 """The faults a sandbox venue can be given, and the board that decides which one hits.
 
-A fault is one of three scopes. `request`: it hits one call (placing, cancelling, reading). `stream`: it hits one
+A fault has one of three scopes. `request`: it hits one call (placing, cancelling, reading). `stream`: it hits one
 outgoing websocket frame. `state`: it changes the venue while it lasts; its hits count the calls made meanwhile. A fault
 ends when its `count` of hits or its `seconds` are used up; with neither given, a request or stream fault hits once and
-a state fault lasts until it is deleted. This module only decides; `venue.py` and `disturb.py` carry out.
+a state fault lasts until it is deleted. This module only decides; `venue.py` and `disturb.py` carry faults out.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ KINDS: dict[str, FaultKind] = {
     "read_lag": FaultKind(
         3000, STATE, "query"
     ),  # ms by which every read of the account is late: orders, fills, bills, balances
-    "fee_in_points": FaultKind(None, STATE, "place"),  # which asset; points without a name
+    "fee_in_points": FaultKind(None, STATE, "place"),  # the asset; without a name: points
     "fee_tier_change": FaultKind("2", STATE, "place"),  # factor on every fee rate
     "min_size_change": FaultKind("10", STATE, "place"),  # factor on the minimum sizes
     "listing_change": FaultKind("10", STATE, "place"),  # factor on the steps of orders; levels keep theirs
@@ -76,7 +76,9 @@ KINDS: dict[str, FaultKind] = {
         "both", STATE, "any"
     ),  # deposit, withdrawal or both: of the symbol's base, or of everything
     "interest": FaultKind("0.00000123", STATE, "any"),  # quote credited
-    "internal_transfer": FaultKind("200", STATE, "any"),  # quote from another account of the holder; below 0 to it
+    "internal_transfer": FaultKind(
+        "200", STATE, "any"
+    ),  # quote from another account of the holder; below 0: to that account
 }
 
 
@@ -147,7 +149,7 @@ class FaultBoard:
             fault.ended = True
 
     def felt(self, fault: Fault) -> None:
-        """Report that a fault that has hit shows its consequence only now."""
+        """Report the late consequence of a hit that was counted before."""
         if self.on_hit is not None:
             self.on_hit(fault)
 

@@ -47,7 +47,7 @@ class Holder:
         return not self.symbols or symbol in self.symbols
 
     def may(self, right: str, *, write: bool = True) -> bool:
-        """Return whether the key has a right, also where it has it for reading only unless `write`."""
+        """Return whether the key has a right; with `write`, a right for reading only does not count."""
         return right in self.rights or (not write and f"{right}:read" in self.rights)
 
 
@@ -56,7 +56,7 @@ def may_choose(venue: str, name: str) -> bool:
 
 
 def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
-    """Return the holder with these choices made; raises `ValueError` for one that is not the venue's, or no choice."""
+    """Return the holder with these choices made; raises `ValueError` for a choice or a value that the venue does not have."""
     for name, value in wanted.items():
         if not may_choose(venue, name):
             raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(_CHOICES[venue])}")

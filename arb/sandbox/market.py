@@ -81,7 +81,7 @@ class Market:
         return [self.level(is_bid, t, lots, self.fine) for t, lots in self.book.top(is_bid, count).items()]
 
     def level(self, is_bid: bool, ticks: int, lots: int, fine: int) -> list[str]:
-        """Return one level as texts; with `fine` decimals more than listed it is dearer and larger by their last digit.
+        """Return one level as texts; `fine` further decimals make its size larger and its price worse for a taker, by 1.
 
         So an order on the tick that reaches the level as shown reaches the real one: a bid is shown lower, an ask higher.
         """

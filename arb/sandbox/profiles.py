@@ -81,7 +81,7 @@ def listed_symbols(count: int, quote: str = QUOTE) -> tuple[str, ...]:
 
 
 def model_of(symbol: str) -> str:
-    """Return the one of the five whose rules and market a symbol has, in any quote."""
+    """Return which of the five symbols gives this one its rules and market; the quote does not matter."""
     return f"{symbol.partition('/')[0].rstrip(string.digits)}/{QUOTE}"
 
 
@@ -117,7 +117,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
 
 
 def with_another_key(profile: VenueProfile, rng: random.Random) -> VenueProfile:
-    """Return the same account with another key, drawn from `rng`: the one before opens nothing any more."""
+    """Return the same account with another key, drawn from `rng`: the key before it is no longer valid."""
     return replace(profile, key=_letters(rng, 32), secret=_letters(rng, 64), passphrase=_letters(rng, 12))
 
 

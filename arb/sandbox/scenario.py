@@ -62,7 +62,7 @@ COPY_COARSENESS = 8
 
 
 def character_of(symbol: str) -> Character:
-    """Return how a symbol behaves: as the one of the five that it is, or as a quieter, coarser copy."""
+    """Return how a symbol behaves: one of the five as itself, and a copy as its quieter, coarser model."""
     character = CHARACTERS[model_of(symbol)]
     if not is_copy(symbol):
         return character
@@ -191,9 +191,9 @@ class Scenario:
         static: bool,
         rungs: int = RUNGS,
     ) -> None:
-        """Quote `rungs` prices a side at every venue from now on; `static`: and never again.
+        """Quote `rungs` prices a side at every venue, and move them from now on unless `static`.
 
-        Of the `listed` symbols those move that a venue has.
+        Only those of the `listed` symbols that a venue has are quoted.
         """
         self._rungs = rungs
         self._rng = random.Random(f"{seed}/scenario")
@@ -324,7 +324,7 @@ class Scenario:
 
 
 class _Race:
-    """Decide whether rivals are just ahead of an order, and the rest they do not take."""
+    """Decide whether rivals are just ahead of an order, and how many lots they leave it."""
 
     def __init__(self, scenario: Scenario, venue: SimVenue, rng: random.Random) -> None:
         self._scenario = scenario

@@ -165,7 +165,7 @@ class Shell:
         return socket
 
     async def _fill(self, session_id: int, socket: web.WebSocketResponse, text: str) -> None:
-        """Send more than a client can read for as long as its connection is to be busy."""
+        """While a connection must be busy, send more than its client can read."""
         while True:
             if not self.world.is_busy(session_id):
                 await asyncio.sleep(BUSY_POLL_S)
@@ -174,7 +174,7 @@ class Shell:
                 await socket.send_str(text)
             except (ConnectionError, RuntimeError):
                 return
-            await asyncio.sleep(0)  # everybody else's turn, where the socket takes all
+            await asyncio.sleep(0)  # let other tasks run, also where the socket takes everything
 
 
 def _closed(request: web.Request) -> web.StreamResponse:

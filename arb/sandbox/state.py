@@ -55,7 +55,7 @@ class ExchangeState:
         self.read_lag_ns = 0
         """By how much the look-ups of single and of open orders are late (fault `read_lag`)."""
         self.unseen: set[int] = set()
-        """The orders that they do not show yet."""
+        """The orders that these look-ups do not show yet."""
         self._countdowns: dict[str | None, int | None] = {}
         """When all orders are cancelled, and those of a symbol; None: never."""
         self.shown_balances: dict[str, Balance] | None = None

@@ -298,7 +298,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class VenueProfile:
-    """The parameters of one simulated venue: credentials, fees' place, latencies, instruments, start balances."""
+    """The parameters of one simulated venue: credentials, asset of fees, latencies, instruments, start balances."""
 
     name: str
     key: str

@@ -77,7 +77,7 @@ class SimVenue:
         self._delivery = delivery
         self._rng = rng
         self._streams: dict[str, dict[StreamKey, tuple[BookStream, list[Session]]]] = {s: {} for s in exchange.markets}
-        """By symbol: a change of one book looks at its own streams only."""
+        """By symbol, so that a change of one book only visits the streams of that book."""
         self._marked: set[str] = set()
         """Symbols all of whose streams are due already: a further change needs no scheduling."""
         self._last_send_ns: dict[int, dict[str, int]] = {}
@@ -344,7 +344,7 @@ class SimVenue:
         return publish
 
     def is_busy(self, session_id: int) -> bool:
-        """Return whether a session carries books and more bytes are always to be sent on it; every answer yes is a hit."""
+        """Return whether a session carries books and its connection must be busy (`busy_feed`); each yes counts as a hit."""
         if not self.board.active or session_id not in self.sessions:
             return False
         session = self.sessions[session_id]

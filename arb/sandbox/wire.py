@@ -47,7 +47,7 @@ CANCEL = "cancel"
 QUERY = "query"
 PUBLIC = "public"
 NESTING_MAX = 64
-"""Deeper JSON is garbage: nothing a venue takes nests a tenth of it, and readers and writers of JSON run out of stack."""
+"""Deeper JSON is garbage: no request to a venue nests a tenth as deep, and readers and writers of JSON run out of stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Call:
     symbol: str | None = None
     client_ids: tuple[str, ...] = ()
     detail: str = ""
-    """Which query it is, where a fault cares: `order_by_client_id`; else free."""
+    """The kind of query, where a fault depends on it: `order_by_client_id`; else any text."""
     over: str = "rest"
     """Its transport: `rest` or `websocket`."""
 
@@ -137,7 +137,7 @@ class Scheduler:
         self.now_ns = max(self.now_ns, now_ns)
 
     def skip_to(self, now_ns: int) -> None:
-        """Let time pass in which nothing happens: all scheduled actions are delayed by it."""
+        """Move to a later instant without running anything; all scheduled actions are delayed by the same time."""
         by_ns, self.now_ns = now_ns - self.now_ns, now_ns
         self._heap = [(at_ns + by_ns, number, action) for at_ns, number, action in self._heap]
 
@@ -157,7 +157,7 @@ class Dialect(Protocol):
 
 
 class Venue(Protocol):
-    """The parts of a venue that a session needs; `SimVenue` is the one."""
+    """The parts of a venue that a session needs; `SimVenue` implements them."""
 
     exchange: SimExchange
     scheduler: Scheduler
@@ -297,7 +297,7 @@ class CommandSession(Session, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The verdict on one request: let in or not, the remainder, and when the window restarts."""
+    """The verdict on one request: whether it is allowed, how many remain, and when the window restarts."""
 
     ok: bool
     limit: int

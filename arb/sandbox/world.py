@@ -89,9 +89,9 @@ class SimWorld:
         rungs: int = RUNGS,
         with_ceiling: bool = True,
     ) -> None:
-        """Make the venues with `symbol_count` symbols, or only those of the `symbols` that are among them, all in one quote.
+        """Make the venues with `symbol_count` symbols in one quote, or only those of them that are in `symbols`.
 
-        Books of few `rungs`, and no sums for the ceiling, are quicker.
+        The world is faster with few `rungs` per book and without sums for the ceiling.
         """
         self._symbols = symbols
         quote = symbols[0].partition("/")[2] if symbols else QUOTE

@@ -1,9 +1,9 @@
-"""Bitget's REST language: which endpoint is which, who may call it and how often, and how its answers are wrapped.
+"""Bitget's REST dialect: endpoints, authentication, rate limits, and the wrapping of answers.
 
 Source: the venue's API v2 and v3, "Signature", "Request Interaction" and each endpoint's page. An answer is
 `{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal has HTTP 400. A classic account
-is reached under `/api/v2`, a unified one under `/api/v3`; the other root answers with a refusal, by which clients
-distinguish the two. Public data need no account.
+is reached under `/api/v2`, a unified one under `/api/v3`. The other root answers with a refusal, which shows clients the
+kind of the account. Public data need no account.
 """
 
 from collections.abc import Callable, Mapping
@@ -260,7 +260,7 @@ def _answer(status: int, code: str, message: str, data: Any, now_ns: int) -> Htt
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    """Read the object of a request body, of a bare list one that has it as `orderList`; None when it is neither."""
+    """Read the object of a request body; a bare list becomes its `orderList`. None when the body is neither."""
     try:
         parsed = msgspec.json.decode(body) if is_shallow(body) else None
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,7 +1,8 @@
 """Bitget's candles, by `GET /spot/market/candles` and `history-candles`, and on the channels `candle...`.
 
-Source: the venue's API v2, "Get Candlestick Data", "Get History Candlestick Data" and "Candlestick Channel". From six hours on
-a candle begins by UTC+8, with the ending `utc` by UTC. REST and websocket spell the lengths differently. Months are not made.
+Source: the venue's API v2, "Get Candlestick Data", "Get History Candlestick Data" and "Candlestick Channel". Candles
+of six hours or more begin by UTC+8, or by UTC where the name ends in `utc`. REST and websocket spell the lengths differently.
+Months are not made.
 """
 
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ CHANNELS = {
         | _UTC
     ).items()
 }
-"""The same as channels."""
+"""The same as channels name them."""
 
 
 def row(candle: Candle) -> list[str]:

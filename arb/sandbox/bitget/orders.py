@@ -1,8 +1,8 @@
 """Placing and cancelling at Bitget: the parameters of its order endpoints, and their refusals.
 
 Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case.
-`receiveWindow` is how many milliseconds after its `requestTime` a placement may be received; the code that refuses a
-later one is not documented, and is that of a timestamp out of its window here.
+A placement may be received at most `receiveWindow` milliseconds after its `requestTime`. The code that refuses a later one
+is not documented; here it is that of a timestamp out of its window.
 """
 
 import re
@@ -60,7 +60,7 @@ def place_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
 def replace(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     """`POST /spot/trade/cancel-replace-order`: cancel a limit order and place one of another price and size.
 
-    `success` in the answer is whether the new order was placed; raises `BitgetRefusal` while the old one does.
+    `success` in the answer shows whether the new order was placed. Raises `BitgetRefusal` where the old one stays open.
     """
     symbol = find_symbol(exchange, _needed(item, "symbol"))
     price, size = _number(item, "price"), _number(item, "size")

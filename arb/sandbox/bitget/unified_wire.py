@@ -118,7 +118,7 @@ def _fill(subject: SimFill, kind: str, client_id: str, category: str) -> Json:
 
 
 def coin(asset: str, held: Balance, debt: str = "debt") -> Json:
-    """Write one coin of `GET /account/assets`; the channel `account` calls its `debt` otherwise."""
+    """Write one coin of `GET /account/assets`; `debt` is the name of the field for debts, which differs in frames."""
     total = plain(held.total)
     return {
         "coin": asset,
@@ -132,7 +132,7 @@ def coin(asset: str, held: Balance, debt: str = "debt") -> Json:
 
 
 def record(subject: Bill) -> Json:
-    """Write one entry of `GET /account/financial-records`: amounts are without sign, which the name of the type gives."""
+    """Write one entry of `GET /account/financial-records`: amounts have no sign; the name of the type shows the direction."""
     inwards = subject.amount > 0
     if subject.kind == TRADE and subject.amount == 0:
         kind = "ORDER_PLF_FEE_OUT"

@@ -1,4 +1,4 @@
-"""Gate's view of an account beyond spot balances and orders, and of the markets that the sandbox has none of.
+"""Gate's view of an account beyond spot balances and orders, and of markets that the sandbox does not have.
 
 Source: the API documentation's sections "Wallet", "Account", "Unified" and "Futures".
 """
@@ -41,7 +41,7 @@ def is_unified(exchange: SimExchange) -> bool:
 
 
 def detail(exchange: SimExchange, query: Query) -> Answer:
-    """Answer `/account/detail`: whose the key is; key mode 2 is that of the legacy unified account."""
+    """Answer `/account/detail`: the owner of the key; key mode 2 is that of the legacy unified account."""
     _need(exchange, "account")
     return 200, {
         "user_id": exchange.profile.user_id,

@@ -50,7 +50,7 @@ def read_order(fields: Json, expires_ns: int | None = None) -> OrderRequest:
 
 
 def texts_of(items: list[Json]) -> tuple[str, ...]:
-    """Return the client ids that order objects give, be it in place of the order's id."""
+    """Return the client ids in order objects, also those in place of the order's id."""
     named = [str(item.get("text") or item.get("id") or item.get("order_id") or "") for item in items]
     return tuple(name for name in named if name.startswith("t-"))
 
@@ -58,7 +58,7 @@ def texts_of(items: list[Json]) -> tuple[str, ...]:
 def place(exchange: SimExchange, fields: Json, now_ns: int) -> SimOrder:
     """Place an order; raises `GateError`.
 
-    `spot` is a unified account's orders' account, too, but in the legacy mode, which demands that its own be named.
+    Orders of a unified account may name the account `spot`, too. In the legacy mode they must name its own.
     """
     request = read_order(fields)
     mode, named = exchange.account_mode, request.echo["account"]

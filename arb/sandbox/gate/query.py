@@ -24,7 +24,7 @@ class Query:
     now_ns: int
 
     def items(self) -> list[Json]:
-        """Return the body's objects: of a list all, of one object that one."""
+        """Return the body's objects: all of a list, or the single one."""
         content = self.body if isinstance(self.body, list) else [self.body]
         return [item for item in content if isinstance(item, dict)]
 
@@ -47,7 +47,7 @@ class Query:
         return None if value is None else int(value * NS_PER_S)
 
     def span_ns(self) -> tuple[int, int]:
-        """Return the bounds of a list: seven days from one that is given, the last seven without any, 30 at most."""
+        """Return the time range of a list: with one bound given, seven days; with none, the last seven; 30 at most."""
         since, until = self.time_ns("from"), self.time_ns("to")
         if since is None:
             until = self.now_ns if until is None else until

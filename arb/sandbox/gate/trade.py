@@ -1,8 +1,8 @@
 """Gate's websocket order entry: one login per connection, then orders whose placing answers twice.
 
 The first answer (`ack: true`) only confirms the frame; the second carries the result. Its header has the remaining rate
-limit, as in REST, but omits a remainder of 0; the reset goes by the documented misspelling. The signed text of a login
-holds the literal text of `req_param` as sent, nothing when the field is absent.
+limit, as in REST, but omits a remainder of 0; the name of the reset has the documented misspelling. The signed text of a
+login holds the literal text of `req_param` as sent, or nothing when the field is absent.
 """
 
 import json

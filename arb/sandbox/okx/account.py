@@ -1,5 +1,4 @@
-"""OKX's view of an account beyond balances and orders: mostly that there is nothing, as in a spot account without
-margin.
+"""OKX's view of an account beyond balances and orders: mostly empty, as for a spot account without margin.
 
 Source: the venue's API v5 pages of the same names. Functions are like those of `reads.py`.
 """

@@ -1,4 +1,4 @@
-"""OKX's REST language: which endpoint is which, who may call it and how often, and how its answers are wrapped.
+"""OKX's REST dialect: endpoints, authentication, rate limits, and the wrapping of answers.
 
 Source: the venue's API v5, "Overview / REST Authentication", "Rate Limits", and each endpoint's page. An answer is
 `{"code","msg","data"}`: code "0" is success; a refused request has its code outside, a refused order inside `data`.
@@ -48,7 +48,7 @@ ITEM_FAULTS = {
         "You can't trade this pair or borrow this crypto due to local compliance restrictions.",
     ),
 }
-"""Faults that each order of a request answers for itself."""
+"""Faults that show in the answer to each single order of a request."""
 
 
 @dataclass(frozen=True, slots=True)

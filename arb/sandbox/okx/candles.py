@@ -1,7 +1,7 @@
 """OKX's candles, by `GET /market/candles` and on the channels `candle...` of `/ws/v5/business`.
 
-Source: the venue's API v5, "GET / Candlesticks" and "WS / Candlesticks channel". From six hours on a candle begins by the
-clock of Hong Kong (UTC+8), with the ending `utc` by that of UTC. Months, and seconds, are not made here.
+Source: the venue's API v5, "GET / Candlesticks" and "WS / Candlesticks channel". Candles of six hours or more begin by the
+clock of Hong Kong (UTC+8), or by UTC where the name ends in `utc`. Months, and seconds, are not made here.
 """
 
 from collections.abc import Mapping

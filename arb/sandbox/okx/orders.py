@@ -1,7 +1,7 @@
 """Placing and cancelling at OKX: the parameters of its order endpoints, and the answer to each item of a request.
 
 Source: the venue's API v5, "Order Book Trading / Trade", and its error-code table for orders. Every order is an item
-with its own code (`sCode`); the outer code is "0" when all items were taken, "1" when none was and "2" in between.
+with its own code (`sCode`); the outer code is "0" when all items were taken, "1" when none was, and "2" when some were.
 """
 
 import re
@@ -22,14 +22,14 @@ CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 ORDER_TYPES = {"limit": "gtc", "post_only": "post_only", "fok": "fok", "ioc": "ioc", "market": "ioc"}
 WINDOW_NS = 2 * NS_PER_S
 SINGLE_LIMIT = 60
-"""Orders placed, and orders cancelled, per instrument and window."""
+"""Orders that each single operation may have, per instrument and window."""
 BATCH_LIMIT = 300
-"""The same for orders in batches."""
+"""The same for each batch operation."""
 BATCH_SIZE_MAX = 20
 COUNTDOWN_S_MIN, COUNTDOWN_S_MAX = 10, 120
 
 MARGIN_MODES = ("multi_currency", "portfolio")
-"""The modes of an account in which spot is traded against the margin of all assets: `tdMode` is `cross`."""
+"""The account modes in which all assets are margin for spot orders; their `tdMode` is `cross`."""
 BARRED = "51155", "You can't trade this pair or borrow this crypto due to local compliance restrictions. "
 
 
@@ -58,7 +58,7 @@ _PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
 class Operation(NamedTuple):
     kind: str
     scope: str
-    """Its name for metering."""
+    """The name of its rate limit."""
 
 
 OPERATIONS = {
@@ -69,7 +69,7 @@ OPERATIONS = {
     "cancel-order": Operation(CANCEL, "cancel"),
     "batch-cancel-orders": Operation(CANCEL, "cancel_batch"),
 }
-"""By the names that the websocket has for them."""
+"""By their names on the websocket."""
 
 
 class OkxOrders:
@@ -78,12 +78,12 @@ class OkxOrders:
         self._meter = meter
 
     def check_expiry(self, text: str | None, now_ns: int) -> None:
-        """Raise `OkxRefusal` when the `expTime` (Unix ms) of a request to place has passed, unless it is not enforced."""
+        """Raise `OkxRefusal` when the `expTime` (Unix ms) of a placement has passed and the venue enforces it."""
         if self._exchange.enforces_expiry:
             check_expiry(text, now_ns // NS_PER_MS)
 
     def answer(self, op: str, items: Sequence[Item], now_ns: int) -> list[Json]:
-        """Perform an operation on each item; return its item with code and message, for any outcome."""
+        """Perform an operation on each item; return an answer with code and message for each."""
         act = self._amend if "amend" in op else self._cancel if "cancel" in op else self._place
         limit = BATCH_LIMIT if op.startswith("batch") else SINGLE_LIMIT
         answered = [self._item(item, now_ns, act, OPERATIONS[op].scope, limit) for item in items]
@@ -92,9 +92,9 @@ class OkxOrders:
         return [row | {"reqId": str(item.get("reqId") or "")} for item, row in zip(items, answered, strict=True)]
 
     def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
-        """Describe a request over these items, without judging them.
+        """Describe a request with these items, without judging them.
 
-        An item that gives only the venue's id is named by the client id of the order meant.
+        Where an item has only the venue's id, the description has the client id of that order.
         """
         symbols, client_ids = set(), []
         for item in items:
@@ -112,7 +112,7 @@ class OkxOrders:
         return numbered.get(str(item.get("instIdCode", "")), "")
 
     def find(self, item: Item) -> SimOrder | None:
-        """Return the order that `ordId`, else `clOrdId`, names on the given instrument; None when there is none."""
+        """Return the order with the item's `ordId`, else its `clOrdId`; None when its instrument has no such order."""
         order_id, client_id = str(item.get("ordId") or ""), str(item.get("clOrdId") or "")
         by_id = self._exchange.order(whole(order_id) or 0) if order_id else None
         found = by_id if order_id else self._exchange.order_by_client_id(client_id)
@@ -203,7 +203,7 @@ def inst_id_code(exchange: SimExchange, symbol: str) -> str:
 
 
 def envelope(items: list[Json], now_ns: int) -> Json:
-    """Wrap answered items: code "0", "1" or "2", and when the request arrived and was answered, in microseconds."""
+    """Wrap the answers to all items: code "0", "1" or "2", and the instants of request and answer, in microseconds."""
     failed = sum(item["sCode"] != "0" for item in items)
     code, message = "0", ""
     if failed:
@@ -217,8 +217,8 @@ def envelope(items: list[Json], now_ns: int) -> Json:
 def order_request(item: Item, trade_mode: str) -> OrderRequest:
     """Read one order of a request; raises `OkxItemRefusal` naming the parameter that is missing or wrong.
 
-    A market buy counts `sz` in quote unless `tgtCcy` is `base_ccy`. `trade_mode`: that of spot orders in the
-    account's mode.
+    A market buy counts `sz` in quote unless `tgtCcy` is `base_ccy`. `trade_mode`: the `tdMode` that spot orders have in
+    the account's mode.
     """
     symbol, side, kind = symbol_of(_needed(item, "instId")), _needed(item, "side"), _needed(item, "ordType")
     if _needed(item, "tdMode") != trade_mode:

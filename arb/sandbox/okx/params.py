@@ -46,7 +46,7 @@ def known_symbol(exchange: SimExchange, instrument_id: str) -> str:
 
 
 def whole_param(params: Params, name: str, default: int, largest: int) -> int:
-    """Return a whole number of 1 to `largest`, which larger ones are cut to."""
+    """Return a whole number from 1 to `largest`; a larger one becomes `largest`."""
     text = params.get(name, "")
     if not text:
         return default

@@ -67,7 +67,7 @@ def listed(exchange: SimExchange, wanted: str | None = None) -> list[Json]:
 
 
 def _fee_groups(exchange: SimExchange) -> dict[tuple[Decimal, Decimal], str]:
-    """Return the numbers of the groups that instruments of one pair of rates, (maker, taker), are in."""
+    """Return the number of the fee group for each distinct pair of rates (maker, taker)."""
     distinct = dict.fromkeys(exchange.fee_rates(symbol) for symbol in exchange.instruments)
     return {rates: str(number) for number, rates in enumerate(distinct, 1)}
 
@@ -226,7 +226,7 @@ def ended_orders_archive(exchange: SimExchange, params: Params, now_ns: int) -> 
 
 
 def is_forgotten(subject: SimOrder, now_ns: int) -> bool:
-    """Whether an order is shown no more: it ended without a fill more than two hours ago."""
+    """Return whether an order is no longer shown: it ended without a fill more than two hours ago."""
     ended_ns = subject.finished_ns
     return ended_ns is not None and not subject.filled and now_ns - ended_ns > 2 * HOUR_NS
 

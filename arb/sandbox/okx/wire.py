@@ -30,7 +30,7 @@ def inst_id(symbol: str) -> str:
 
 
 def symbol_of(instrument_id: object) -> str:
-    """Return the symbol that an instrument id names, '' when it is spelt in no way of this venue."""
+    """Return the symbol of an instrument id, '' when the id is not in the venue's spelling."""
     text = str(instrument_id)
     return "" if "/" in text else text.replace("-", "/")
 
