@@ -1,4 +1,4 @@
-"""config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
+"""Read config.toml into typed, frozen settings. Unknown keys are refused and units checked; no secret is in them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ from arb.venues.kit.addresses import mixed_environments
 from arb.venues.transport.proxy import masked_proxy
 
 FEE_ROOM_BPS = 100
-"""Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
+"""Room for the sale's fee, in bps: more than any taker fee of the venues traded at."""
 
 LATENCY_MAX_MS = 10_000
 EDGES = ("low", "target", "high")
@@ -204,7 +204,7 @@ def _unknown_places(settings: Settings) -> Iterable[str]:
 
 
 def _wrong_generic(settings: Settings) -> Iterable[str]:
-    """Name generic venues that are none, and those that have an adapter."""
+    """Name generic venues that ccxt.pro does not know, and those that have an adapter."""
     named, own = settings.generic.venues, settings.venues.every()
     known = exchange_names() - own.keys() if named else ()
     for name in named:
@@ -215,12 +215,11 @@ def _wrong_generic(settings: Settings) -> Iterable[str]:
 
 
 def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:
-    """Return the greatest value of one order, in quote: a sale brings the purchase, its edge and both fees; a repair
-    pays more.
+    """Return the greatest value of one order, in quote.
 
-    The notional bounds the funds the buy leg locks. The sell leg is worth at most that, times 1 + the greatest edge,
-    over 1 - its fee; the cap of a hedge may exceed it by `leg_loss_max_bps`. The other venue of a pair can only lower
-    these values.
+    A sale brings the purchase, its edge and both fees; a repair pays more. The notional bounds the funds the buy leg locks.
+    The sell leg is worth at most that, times 1 + the greatest edge, over 1 - its fee; the cap of a hedge may exceed it by
+    `leg_loss_max_bps`. The other venue of a pair can only lower these values.
     """
     limits = settings.limits.at(symbol, (venue,))
     room = limits.max_edge_bps + limits.max_slippage_bps + settings.repair.leg_loss_max_bps + FEE_ROOM_BPS
@@ -228,10 +227,10 @@ def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:
 
 
 def _mixed_quotes(symbols: Iterable[str]) -> str | None:
-    """Return the complaint that symbols have several quotes, or None: 100 BTC of loss must never pass for a limit of
-    100 USDT.
+    """Return the complaint that symbols have several quotes, or None.
 
-    Not even stable coins are alike: nothing here converts one quote into another.
+    A loss of 100 BTC must never be within a limit of 100 USDT. This holds for stable coins, too: nothing here converts one
+    quote into another.
     """
     by_quote: dict[str, list[str]] = {}
     for symbol in symbols:

@@ -3,8 +3,8 @@
 Each line names its source: an answer of the venue, how well that is known, and when it was read. A line without a
 source could be an error of memory. docs/COINS.md explains the columns.
 
-A saved list is the answer of a venue that shows its list only to a key, or to another user's. It is evidence of which coin is
-which, as the lines of a table are; it does not show whose wallets are open now.
+A saved list is the answer of a venue that shows its list only to a key; the key may be another user's. It is evidence of which
+coin is which, as the lines of a table are; it does not show which wallets are open now.
 """
 
 import csv
@@ -52,8 +52,8 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     """Return the coin rule of a run in `mode`: the known coins, and those traded without proof; None: its coins are
     made up.
 
-    `sandbox`: its venues are simulated exchanges, in any mode. Live trading always refuses an unproved coin, against
-    any setting. Raises `ConfigError` for a file with a bad line.
+    `sandbox`: its venues are simulated exchanges, in any mode. Live trading always refuses an unproved coin; no setting
+    changes that. Raises `ConfigError` for a file with a bad line.
     """
     rule = every_coin_rule(settings, mode, sandbox=sandbox)
     if rule is None or settings.run.chooses:

@@ -129,9 +129,9 @@ def _named(
     general: Iterable[str],
     base: Mapping[str, S],
 ) -> dict[str, S]:
-    """Read a table for each name; of the keys of the table around them, `general`, some are for all names together.
+    """Read a table for each name; refuse a key of the outer table (`general`) that only holds for all names together.
 
-    Keys that are absent keep the value of the same name in `base`, where it has it.
+    Keys that are absent keep the value that `base` has for that name, if any.
     """
     known = {field.name for field in msgspec.structs.fields(kind)}
     for name, table in given.items():

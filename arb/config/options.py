@@ -10,7 +10,7 @@ import msgspec
 from arb.config.settings import Mode
 
 EMBEDDED = "embedded"
-"""In the place of a sandbox's address: one of our own."""
+"""In place of a sandbox's address: a sandbox in this process."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `sandbox` is the admin URL of a running sandbox to trade on, or `EMBEDDED`; None: an embedded one, but for paper the real
     venues. `seed` None: drawn at start. `db` overrides the ledger's URL. `live` is the consent given on the command line.
-    `tape`: a file to be made, into which every frame and event goes.
+    `tape`: the new file for every frame and event.
     """
 
     mode: Mode
@@ -52,7 +52,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb sweep TAPES...`.
 
-    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as written, and its meaning. `out`: the file of
+    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as its text and its value. `out`: the file of
     results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address;
     `dask_tls`: the files of authority, certificate and key. `config_given`: --config was on the command line.
     """
@@ -140,9 +140,9 @@ class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb doctor`: which venues (none: all that are enabled), by whose addresses (see `RecordOptions.sandbox`), whose rights.
+    """`arb doctor`: the venues to check (none: all that are enabled), and their addresses (`sandbox`: see `RecordOptions`).
 
-    `config`: the file that the settings are from, or would be.
+    `config`: the file of the settings, whether it exists or not; its permissions are checked.
     """
 
     venues: tuple[str, ...] = ()

@@ -1,13 +1,13 @@
 """Settings given on the command line, as `--set limits.min_edge_bps=4`: keys of config.toml, checked as that file is.
 
-A key is written as TOML dots it, with or without quotes around its parts; a symbol may be bare
-(`limits.BTC/USDT.min_edge_bps=4`). A value is TOML where it is that (`8`, `true`, `["BTC/USDT"]`), and text where it is
-not, so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes that a shell would take away.
-Overrides replace keys in settings that were read already, or in single tables of them.
+A key is dotted as in TOML, with or without quotes around its parts; a symbol may be bare
+(`limits.BTC/USDT.min_edge_bps=4`). A value that is valid TOML is read as TOML (`8`, `true`, `["BTC/USDT"]`), any other as
+text. So neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes, which a shell would remove. Overrides
+replace keys in settings that were read already, or in single tables of them.
 
-A grid has several values for each key, as `--set limits.min_edge_bps=2,4,6`: every combination is one set. Values are parted by
-commas; one within quotes or brackets parts nothing, so that a value may be a list. A swept value without a key in config.toml
-(a fee, a latency) is an axis like the others.
+A grid has several values for each key, as `--set limits.min_edge_bps=2,4,6`: every combination is one set. Commas separate
+values, but not within quotes or brackets, so that a value may be a list. A swept value without a key in config.toml (a fee, a
+latency) is an axis like the others.
 """
 
 import re

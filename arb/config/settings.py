@@ -70,7 +70,7 @@ class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
     (`config/coins.py`).
 
     `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/coins.py`); empty for
-    none. `keyed`: where orders are not sent, too, keys are read, only for currency lists that a venue shows to a key.
+    none. `keyed`: a run that sends no orders reads keys, too, but only for currency lists that a venue shows to a key.
     """
 
     overrides: dict[str, str] = {}
@@ -83,7 +83,7 @@ DEFAULT_URL = f"sqlite:///var{MODE_FILE}"
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger and the journal are, and for how long; a `url` ending in `/MODE.sqlite` is a file per mode."""
+    """Where the ledger and the journal are, and how long they keep rows; a `url` with `/MODE.sqlite` is a file per mode."""
 
     url: str = DEFAULT_URL
     journal_dir: str = "var"
@@ -92,7 +92,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to the venues: by which proxy, and from which address; without either the direct one, from any."""
+    """The way to the venues: through a proxy, or from a local address; by default neither is set."""
 
     proxy: str = ""
     bind: str = ""
@@ -110,14 +110,15 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the engine's loop waits, and who keeps the books; `spin` polls, takes a processor, and wakes up sooner."""
+    """How the engine's loop waits, and which reader keeps the books. With `spin` it polls: it wakes sooner, and uses up a
+    processor."""
 
     spin: bool = False
     fast_books: FastBooks = "auto"
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two consents that real orders need; the other is `--live` on the command line. And how they grow at first.
+    """The consent to real orders, which also need `--live` on the command line, and the ramp by which pairs grow at first.
 
     A pair with real orders pays `ramp_start_quote` at most, twice that after `ramp_pairs` clean ones, and so on up to
     `[limits] max_notional_quote`; `ramp_pairs` 0: that from the first pair on.

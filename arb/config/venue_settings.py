@@ -1,4 +1,4 @@
-"""The settings of each venue, real or in paper: a table each, made from the list of venues."""
+"""The settings of venues and of paper trading: one table or key for each venue in the list of venues."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
@@ -20,9 +20,9 @@ DEMO_BEGIN = "DEMO_"
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue whose public data is read.
 
-    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `key_env`,
-    `secret_env`: the variables that hold its key, if there is one; where orders are not sent it is for the currency
-    list (`[coins] keyed`).
+    Empty `symbols` means all of `[run] symbols`; empty `hosts` means the hosts of `environment` and `region`. `key_env`
+    and `secret_env` name the variables that hold its key, if there is one. Where no orders are sent, the key is only for
+    the currency list (`[coins] keyed`).
     """
 
     enabled: bool = False
@@ -35,17 +35,16 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret_env: str = ""
 
     def key_names(self) -> dict[str, str]:
-        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with
-        `DEMO_`.
+        """Return the names of the key, its secret and its passphrase, by part; a demo's names begin with `DEMO_`.
 
-        So both keys of a venue can exist, and neither is ever sent where the other belongs. None where no key is of
-        use.
+        So a venue's real key and its demo key can both exist, and neither is ever sent to the other's hosts. Empty where
+        a key has no use.
         """
         begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
         return {part: begin + name for part, name in self._named().items() if name}
 
     def every_key_name(self) -> tuple[str, ...]:
-        """Return the names under which its keys are found in any environment."""
+        """Return the names of its keys in all environments."""
         own = tuple(filter(None, self._named().values()))
         return (*own, *(DEMO_BEGIN + name for name in own))
 
@@ -56,8 +55,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
 class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
     """One venue that orders can be sent to: its keys, and the guards next to its signer.
 
-    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: the price of an asset that
-    the venue takes fees in (Gate: GT, POINT; Bitget: BGB), where no traded book shows it.
+    `passphrase_env` is empty where the venue has no passphrases. `fee_asset_prices_quote`: the price of an asset that
+    pays the venue's fees (Gate: GT, POINT; Bitget: BGB), used where no traded book shows it.
     """
 
     enabled: bool = True
@@ -103,12 +102,12 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
         return {name: venue for name, venue in self.every().items() if venue.enabled}
 
     def traded(self) -> dict[str, TradedVenueSettings]:
-        """Return those of the enabled ones that orders can be sent to."""
+        """Return the enabled venues that orders can be sent to."""
         return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
 
     @property
     def are_demos(self) -> bool:
-        """Return whether no enabled venue trades real money, but a demo or a test network does; else all of them do."""
+        """Return whether the enabled venues are demos or test networks; they are never mixed with real ones."""
         return any(venue.environment is not Environment.PRODUCTION for venue in self.enabled().values())
 
     def on_demo(self) -> Self:
@@ -129,19 +128,19 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     def site(self, venue: str) -> Site:
         """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.
 
-        Raises `ConfigError` for settings that no site of the venue fits.
+        Raises `ConfigError` for settings that fit no site of the venue.
         """
         chosen = self.every()[venue]
         return resolve_site(spec_of(venue), chosen.environment, chosen.region, chosen.endpoints, chosen.hosts)
 
     def order_entry(self, venue: str) -> OrderEntry:
-        """Return how orders go to a venue; over REST where it knows nothing else."""
+        """Return how orders are sent to a venue: over REST where it has no order socket."""
         chosen = getattr(self, venue)
         return chosen.order_entry if isinstance(chosen, SocketVenueSettings) else OrderEntry.REST
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return a venue's default settings: production, and keys by its name, where one has a use."""
+    """Return a venue's default settings: production, and where a key has a use, key names made of the venue's name."""
     prefix = spec.name.upper()
     if spec.trading is None:
         has_use = spec.currency_key is not None
@@ -177,9 +176,9 @@ else:
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The simulation in paper trading.
 
-    `fees`: the taker fee at each venue, with its unit; by default that of the venue's public schedule. `latency_ms`: an
-    order's way to each venue, and that of its answer back; 0: measured. `balances`: the start of a new account, by
-    asset; none: amounts follow from `[limits] max_notional_quote`.
+    `fees`: the taker fee at each venue, with its unit; by default that of the venue's public schedule. `latency_ms`: the
+    time that an order takes to each venue, and its answer back; 0: measured. `balances`: the first balances of a new
+    account, by asset; if there are none, they follow from `[limits] max_notional_quote`.
     """
 
     fees: PaperFees = PaperFees()
@@ -190,7 +189,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
         return fee_ratio(getattr(self.fees, venue))
 
     def latency_ns(self, venue: str) -> int | None:
-        """Return an order's way to a venue; None: it is to be measured."""
+        """Return the time that an order takes to a venue; None: measure it."""
         chosen: int = getattr(self.latency_ms, venue)
         return chosen * NS_PER_MS or None
 
@@ -198,7 +197,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 if TYPE_CHECKING:
 
     class VenuesSettings(VenuesBase, frozen=True, kw_only=True):
-        """For type checkers only: every venue's settings are such settings."""
+        """For type checkers only: the structure below has a field for every venue."""
 
         def __getattr__(self, name: str) -> VenueSettings: ...
 

@@ -226,7 +226,7 @@ def write_symbols(path: Path, symbols: Sequence[str]) -> None:
 
 
 def with_symbols(text: str, symbols: Sequence[str], name: str) -> str:
-    """Return a TOML text with `[run] symbols` replaced; raises `ConfigError` with `name` where it cannot be found or meant."""
+    """Return a TOML text with `[run] symbols` replaced; raises `ConfigError` with `name` where its form allows none."""
     before = _parsed(text, name)
     wanted = {**before, "run": {**before.get("run", {}), "symbols": list(symbols)}}
     newline = "\r\n" if "\r\n" in text else "\n"
