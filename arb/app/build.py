@@ -69,7 +69,7 @@ class RunKind(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """Return the prefix of all that a run shows; "" for a run that needs no mark."""
+        """Return the mark at the head of all that a run prints; "" for a run that needs none."""
         if self.mode is Mode.SANDBOX:
             return ""
         if self.mode is Mode.PAPER:
@@ -214,7 +214,7 @@ def build_paper_gateways(
 
 @contextlib.asynccontextmanager
 async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tuple[dict[str, Site], Sandbox | None]]:
-    """Yield the sites of the enabled venues, and the sandbox that they are of; raises `ConfigError` where none is enabled.
+    """Yield the sites of the enabled venues, and their sandbox, if any; raises `ConfigError` where none is enabled.
 
     `sandbox`: the admin URL of a running one, or `EMBEDDED`, which ends with the block; None: the real venues.
     """

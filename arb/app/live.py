@@ -49,7 +49,7 @@ def build_live_gateways(
 
 
 async def sandbox_behind(sites: Mapping[str, Site]) -> Sandbox | None:
-    """Return the sandbox that all sites lead to, None where no address of theirs leads to one.
+    """Return the sandbox that all sites lead to, None where none of their addresses leads to one.
 
     An address on this machine may be a tunnel to the real venue: only the sandbox's own answer proves that it is none. Raises
     `ConfigError` where some addresses lead to a sandbox and others do not, or to another one.
@@ -84,7 +84,7 @@ async def _sandbox_at(origin: Origin) -> Sandbox | None:
 
 
 DOWN = "rest"
-"""The check that a venue fails which does not answer at all."""
+"""The check that fails when a venue does not answer at all."""
 
 
 def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:

@@ -50,11 +50,11 @@ class Overview(msgspec.Struct, frozen=True):
     list_notes: tuple[str, ...] = ()
 
     def common(self, quote: str, min_venues: int = 2) -> list[CommonSymbol]:
-        """Return the symbols of a quote that so many venues list, the busiest first."""
+        """Return the symbols of a quote that at least `min_venues` venues list, the busiest first."""
         return common_symbols(self.listed, quote=quote, min_venues=min_venues)
 
     def judges(self, coins: CoinRule | None, trapped: Trapped) -> RouteJudges:
-        """Return the judge of where pairs may open, by these lists; `coins`: further knowledge (None: made up)."""
+        """Return the judge of where pairs may open, by these lists and the rule `coins`; None: coins are made up."""
         identities = RouteIdentities(coins)
         identities.renew(self.wallets.coins())
         return RouteJudges(identities, TransferBlocks(trapped, self.wallets))
@@ -145,7 +145,7 @@ class MarketReader:
 async def reading(
     settings: Settings, sandbox: str | None, clock: Clock, list_keys: Mapping[str, Credentials]
 ) -> AsyncIterator[MarketReader]:
-    """Yield the reader of the markets of the enabled venues, or of a sandbox's, which is shown no key."""
+    """Yield the reader of the markets of the enabled venues, or of a sandbox's venues, which get no key."""
     async with public_side(settings, sandbox) as sites:
         await require_way_out(settings, sites.values())
         network = SystemNetwork(clock, way=settings.network.way_out())

@@ -133,7 +133,7 @@ class MarketView:
         }
 
     def with_edge(self) -> dict[str, bool]:
-        """Return of each common symbol that is quoted at two venues whether there is an edge now where pairs may open."""
+        """Return, for each common symbol quoted at two venues, whether it has an edge now where pairs may open."""
         common = self.overview.common(self._quote)
         found = {each.symbol: each.best_edge(partial(self._judges.may, each.symbol)) for each in common}
         return {symbol: edge.edge_bps > 0 for symbol, edge in found.items() if edge is not None}
@@ -176,7 +176,7 @@ class MarketView:
         return msgspec.structs.asdict(edge) | {"wallets": str(refill.state), "refill": refill.lines()}
 
     def _row(self, symbol: CommonSymbol, choice: Choice) -> dict[str, Any]:
-        """Return a symbol; its best edge is between venues that mean the same coins, be it trapped."""
+        """Return a symbol's row; its best edge is between venues with the same coins, even where transfers are blocked."""
         identities = self._judges.identities
         edge = symbol.best_edge(lambda buy, sell: not identities.refused((symbol.symbol, buy, sell)))
         return {

@@ -1,4 +1,4 @@
-"""What the page asks of a ledger: the answers of the commands of the same names, read-only and bounded in time.
+"""The page's questions to a ledger: the answers of the commands of the same names, read-only and bounded in time.
 
 Filters are the commands' own (`--since --until --run --symbol --venue --kind`), by the same words and the same parser.
 """
@@ -37,9 +37,9 @@ KEPT_NS = 2 * NS_PER_S
 """How long an answer serves further questions that are the same."""
 AT_ONCE = 2
 SUMS, SUMS_MS = ("report", "earned", "offered", "executed", "moved"), 10_000
-"""Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs.
+"""Questions that add up all pairs of a period, and how long they may take: enough for a month of a busy ledger.
 
-So does `status`, where no engine answers.
+`status` may take as long, since it adds pairs up, too, where no engine answers.
 """
 Document = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Questions:
         }
 
     async def answer(self, name: str, asked: Mapping[str, str]) -> Document:
-        """Return an answer; raises `ConfigError` for what cannot be read, `StoreError` where the database fails."""
+        """Return an answer; raises `ConfigError` for a malformed question, `StoreError` where the database fails."""
         options = self._options(asked)
         key = (name, *(f"{word}={asked[word]}" for word in sorted(asked)))
         now_ns = self._clock.monotonic_ns()

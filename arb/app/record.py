@@ -107,7 +107,7 @@ class Record:
             raise CheckFailed("no enabled venue lists any of [run] symbols: there is nothing to record")
 
     async def _venue(self, venue: str, site: Site) -> None:
-        """Record one venue from when it answers; return where it cannot be read, or lists none of the wanted symbols."""
+        """Record one venue as soon as it answers; return if it cannot be read, or lists none of the wanted symbols."""
         spec = spec_of(venue)
         address = AddressAllowance(spec.weight_per_minute, self._clock)
         source = build_paper_source(

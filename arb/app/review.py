@@ -40,7 +40,7 @@ BEGINS = b"<!doctype html>"
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the state of the running engine; when none runs, the sums of the latest run.
 
-    Where rows are selected by more than their run, the sums of these rows, of any run.
+    Where rows are selected by more than their run, return the sums of these rows, over all runs.
     """
     url, _ = stores(settings, options.mode, options.db)
     if narrowed(options):

@@ -79,12 +79,13 @@ def run_engine(
     screen: ScreenProcess | None,
     keys: Mapping[str, Credentials] | None = None,
 ) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper.
+    """Run until the end; returns the summary and the exit code.
 
-    `screen`: what shows the run on the terminal; None: plain lines do.
+    `keys`: of each venue, to trade with in live mode, only for currency lists in paper mode. `screen`: the screen that
+    shows the run; None: plain lines show it.
     """
     spin = settings.engine.spin
-    version()  # reads all code, which no turn of the loop waits for
+    version()  # reads all code now, so that no turn of the loop waits for that
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
@@ -110,7 +111,7 @@ class Run:
     keys.
 
     `wrap` may wrap each gateway, `wrap_journal` around the journal; `make_client` makes the clients of the exchanges
-    that are shown only, by default ccxt's. `examines`: the doctor looks before a live run begins.
+    that are shown only, by default ccxt's. `examines`: the doctor examines a live run before it begins.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ from arb.version import code_version
 log = logging.getLogger(__name__)
 
 SETS_A_PASS = 16
-"""So many sets share one pass over a tape, each with its own books; more would take memory and hardly less time."""
+"""The most sets that share one pass over a tape, each with its own books; more would need memory and save little time."""
 FEE, LATENCY = "--fee", "--latency"
 
 Progress = Callable[[str, int, int | None], None]
@@ -41,8 +41,8 @@ class _Wanted(msgspec.Struct, frozen=True):
 def sweep(settings: Settings, options: SweepOptions, on_progress: Progress) -> dict[str, Any]:
     """Try every set of the grid on every tape that is not in the file of results yet; return the answer of the sweep.
 
-    Raises `ConfigError` for a grid, tapes, days or a file that cannot be, before anything is tried; `StoreError` for a
-    tape that changes meanwhile, and `CheckFailed` where workers cannot continue: earlier results are kept.
+    Before anything is tried, raises `ConfigError` for a wrong grid, tape, day or file. Later, raises `StoreError` for a tape
+    that changes meanwhile, and `CheckFailed` where workers cannot continue: earlier results are kept.
     """
     clock: Clock = SystemClock()
     sets = _sets(settings, options)
@@ -133,7 +133,7 @@ def _trials(
 
 
 def _pieces(tape: Tape, trials: Sequence[KeyedTrial], tapes: int, at_once: int, *, compiled: bool) -> list[Piece]:
-    """Share a tape's trials out: as many to a pass as there can be without a worker that has nothing to do."""
+    """Split a tape's trials into passes: as many trials in each as still give every worker a pass."""
     length = max(1, min(SETS_A_PASS, -(-len(trials) * tapes // at_once)))
     shares = (tuple(trials[start : start + length]) for start in range(0, len(trials), length))
     return [Piece(tape, share, compiled) for share in shares]

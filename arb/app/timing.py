@@ -1,7 +1,7 @@
-"""Which of the durations in `[timing]` only hold together, in one table; a start refuses settings that break one.
+"""The relations that durations in `[timing]` must keep, in one table; a start refuses settings that break one.
 
-A difference of balances is read again every `REFRESH_AGAIN_MS` and not every `balance_refresh_s`, so `drift_grace_ms`
-is held against that. Switches are armed only on dedicated accounts.
+Where balances differ, they are read again every `REFRESH_AGAIN_MS` and not every `balance_refresh_s`, so `drift_grace_ms`
+is compared with the former. Switches are armed only on dedicated accounts.
 """
 
 from collections.abc import Mapping

@@ -170,7 +170,7 @@ def _named(overrides: Overrides, key: str) -> list[str]:
 
 
 def _require_known(overrides: Overrides, symbols: Collection[str]) -> None:
-    """Raise `ConfigError` for a limit of a symbol that captures may well show and the settings do not name."""
+    """Raise `ConfigError` for a limit of a symbol that the settings do not name, though captures may have it."""
     for path, name in zip(overrides.values, overrides.names, strict=True):
         if path[0] == "limits" and len(path) > 2 and "/" in path[1] and path[1] not in symbols:
             raise ConfigError(

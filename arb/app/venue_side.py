@@ -40,9 +40,9 @@ from arb.venues.transport.network import Network, SystemNetwork
 class VenueSide:
     """A run's access to its venues, from `opened` until its end.
 
-    `settings` hold the symbols chosen, once they are; `exam` is the doctor's, in a live run, and without `examines` not
-    even there; `paper` simulates the accounts of a paper run; `network` may be replaced before anything is opened.
-    `wrap` may wrap each gateway.
+    `settings` have the chosen symbols once these are chosen. `exam` is the doctor's examination of a live run with
+    `examines`, else None. `paper` simulates the accounts of a paper run. `network` may be replaced before anything is
+    opened. `wrap` may wrap each gateway.
     """
 
     def __init__(

@@ -163,7 +163,7 @@ class AccountExam:
         return [checks.not_asked(self._venue, check, why) for check in NEEDS_KEY]
 
     def _unasked(self) -> list[Finding]:
-        """Judge the facts that need no answer of the venue except its account's id."""
+        """Judge the facts that need no answer from the venue except the account's id."""
         settings, venue, chosen = self._settings, self._venue, self._chosen
         profile = venue_profile(spec_of(venue), settings.venues.order_entry(venue))
         state = self._journalled()

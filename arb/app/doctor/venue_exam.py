@@ -1,6 +1,6 @@
 """The public part of `arb doctor`: measure one venue without a key, and let `arb.app.doctor.checks` judge.
 
-The key for a currency list, which is no account's to trade with, is asked about here, too.
+The key for a currency list is checked here, too: it never trades.
 """
 
 import asyncio
