@@ -1,4 +1,4 @@
-"""The command line: `arb COMMAND`. Knows how to ask and how to show; everything else is done by the floors below."""
+"""The command line: `arb COMMAND`. It reads options and prints answers; the floors below do everything else."""
 
 from arb.cli.root import main
 

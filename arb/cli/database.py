@@ -11,7 +11,7 @@ from arb.errors import EXIT_OK, CheckFailed
 def db_group() -> None:
     """Check, upgrade, rebuild or compact the ledger.
 
-    Only through its migrations, on SQLite and PostgreSQL alike.
+    The schema changes only by its migrations, on SQLite and PostgreSQL alike.
     """
 
 
@@ -55,7 +55,7 @@ def check_command(given: Given, whole: bool) -> int:
 @click.option(
     "--force",
     is_flag=True,
-    help="Rebuild though rows would be lost that the journal lacks or the database refuses, after a copy of the ledger.",
+    help="Copy the ledger, then rebuild it even if rows are lost: the journal lacks them, or the database refuses them.",
 )
 @with_ledger
 def rebuild_command(given: Given, force: bool) -> int:
@@ -77,8 +77,8 @@ def rebuild_command(given: Given, force: bool) -> int:
 def compact_command(given: Given) -> int:
     """Sum up and delete old untraded opportunities, drop the journal's old entries, and give unused space back.
 
-    Old is beyond [store] keep_untraded_days and keep_story_days. A running engine does both by itself, and uses the space;
-    only this gives it back to the disk.
+    Old is beyond [store] keep_untraded_days and keep_story_days. A running engine does both by itself, and reuses the
+    space; only this command returns it to the disk.
     """
     from arb.app import found_journal
     from arb.store.ledger import rebuild

@@ -38,14 +38,15 @@ def doctor_command(
 ) -> int:
     """Check venues, accounts and this machine.
 
-    Of every enabled venue (or of those named): names, certificates, whether it serves this address, clock, listing,
-    books, tick and lot sizes, and lag. Of its account, where there is a key: whether it is accepted, its rights, fees,
-    funds, limits and open orders. Of this machine: Python, disk, the journal's file system, the ledger's schema, its
-    clock, and file permissions. Each warning and failure names its remedy; the exit code is 3 where a check failed.
+    At every enabled venue, or those named, it checks host names, certificates, access from this address, clock,
+    listing, books, tick and lot sizes, and lag. Where there is a key, it checks the key, its rights, and the account's
+    fees, funds, limits and open orders. On this machine it checks Python, disk, the journal's file system, the ledger's
+    schema, the clock, and file permissions. Each warning and failure names its remedy; the exit code is 3 if a check
+    failed.
 
-    Nothing is traded without --drill. With it each venue gets three orders: one far from the book, which is cancelled,
-    one that arrives after its expiry, which it must refuse, and one of the smallest size that trades and is traded
-    back.
+    Nothing is traded without --drill. With it, each venue gets three orders. The first rests far from the book and is
+    cancelled. The second arrives after its expiry, and the venue must refuse it. The third has the smallest size, trades,
+    and is traded back.
     """
     settings = given.settings
     if not drill and (live or yes or keep):

@@ -10,13 +10,14 @@ from arb.masking import printable
 from arb.view.plain import short_amount, span_of
 
 SHOWN = 4
-"""So many reasons, and so many assets, are named at most."""
+"""The most reasons, and the most assets, that a line names."""
 
 
 def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str], width: int | None = None) -> str:
-    """Return the lines about a run's summary; `options` are those that lead other commands to the same ledger.
+    """Return the lines about a run's summary; with `options`, other commands use the same ledger.
 
-    `width`: of the terminal, if it is one: fewer reasons and assets are named there, and longer lines are indented.
+    `width`: that of the terminal, None without one. On a terminal fewer reasons and assets are named, and continued lines
+    are indented.
     """
     pairs = summary["pairs"]
     made = ", ".join(f"{pairs[name]} {name}" for name in pairs if name != "opened" and pairs[name]) or "none"

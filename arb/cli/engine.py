@@ -39,14 +39,14 @@ from arb.view.tty import HeldLog, screen_possible
 
 @click.command("run")
 @click.option("--mode", type=RUN_MODES, help="Where orders go [default: [run] mode].")
-@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop so long after two venues' first live book.")
+@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop this long after two venues have a live book.")
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
 @click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
 @click.option(
     "--sandbox",
     type=ADMIN_URL,
     metavar="ADMIN_URL",
-    help="Trade on this running `arb sandbox`; 'embedded': on our own.",
+    help="Trade on this running `arb sandbox`; 'embedded': start one in this process.",
 )
 @click.option("--tape", type=NEW_FILE, metavar="FILE", help="Write every frame and event here, for `arb replay`.")
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
@@ -121,8 +121,8 @@ def _refuse_useless(options: RunOptions) -> None:
         )
     if sandbox is not None and mode is Mode.LIVE:
         raise ConfigError(
-            "--sandbox: live mode goes to the addresses of the settings: name a sandbox's in [venues.NAME.endpoints], or omit "
-            "it out"
+            "--sandbox: live mode goes to the addresses of the settings: name a sandbox's in [venues.NAME.endpoints], or "
+            "omit it"
         )
 
 
@@ -148,7 +148,7 @@ def _shown(given: Given) -> str:
     default=len(SYMBOLS),
     show_default=True,
     metavar="N",
-    help="How many symbols all venues list, up to 500; each is dislocated as often.",
+    help="How many symbols each venue lists, up to 500. More symbols do not mean fewer dislocations of each.",
 )
 @click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")

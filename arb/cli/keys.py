@@ -32,9 +32,9 @@ def keys_group() -> None:
 @keys_group.command("list")
 @with_settings
 def list_command(given: Given) -> int:
-    """List under which names keys are looked for, and where they are.
+    """List the names of keys, and the places that have them.
 
-    The first place that has any part of a key is the one it is taken from (`from`); those under `also` are not looked at.
+    A key is taken from the first place that has any part of it (`from`); the places under `also` are not used.
     """
     places = given.key_places()
     rows = [
@@ -97,10 +97,10 @@ def remove_command(given: Given, venue: str) -> int:
 @demo_option
 @with_settings
 def test_command(given: Given, venues: tuple[str, ...]) -> int:
-    """Ask venues whose key it is and which rights it has.
+    """Ask venues for the owner and the rights of their keys.
 
-    Of every enabled venue, or of those named; where orders are not sent, of those that have one, for their currency
-    lists. Reads only; exit code 3 where a key is refused, may withdraw, or a venue does not answer.
+    It asks every enabled venue, or those named. A venue that takes no orders is asked only if it has a key, for its
+    currency list. Nothing is changed. Exit code 3 if a key is refused or may withdraw, or if a venue does not answer.
     """
     settings, places = given.settings, given.key_places()
     traded = settings.venues.traded()

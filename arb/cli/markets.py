@@ -53,12 +53,12 @@ EVERY_S, EVERY_MIN_S = 30, 5
 def markets_command(given: Given, every_s: float | None, **asked: Any) -> int:
     """Show symbols that several venues list, and their edges.
 
-    Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue,
-    book spreads, the smallest order, whether it is known to be one coin, the best edge now at the best quotes, net of
-    both takers' fees (`[paper.fees]`), whether wallets are open on its way, and for how much of the last hour there was
-    an edge. No key is needed and nothing is traded; `[coins] keyed = true` uses existing keys, only for currency lists.
-    The rules of `[run.auto]` choose the symbols worth trading; --write puts the choice into the settings. A venue that
-    does not answer is named, and the exit code is 3 then.
+    For each symbol that at least two enabled venues list, it shows the volume of 24 hours at the second busiest venue,
+    book spreads, the smallest order, and whether the symbol is known to be one coin. It also shows the best edge now at
+    the best quotes, net of both taker fees (`[paper.fees]`), whether wallets on its way are open, and for how much of the
+    last hour there was an edge. No key is needed and nothing is traded; `[coins] keyed = true` uses existing keys, only
+    for currency lists. The rules of `[run.auto]` choose the symbols worth trading; --write puts the choice into the
+    settings. If a venue does not answer, it is named and the exit code is 3.
     """
     settings, wait_s = given.settings, EVERY_S if every_s is None else every_s
     options = MarketsOptions(config=given.config or DEFAULT_CONFIG, every_s=wait_s, **asked)

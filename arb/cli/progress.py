@@ -1,4 +1,4 @@
-"""How far a command is, on stderr: a bar where somebody watches a terminal, else a plain line now and then."""
+"""The progress of a command, on stderr: a bar on a terminal, else a plain line every few seconds."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ STILL_EVERY_S = 4.0
 LINE_EVERY_NS = 5 * NS_PER_S
 """How often progress is printed where there is no terminal."""
 Show = Callable[[str, int, int | None], None]
-"""Called with the task, how much of it is done, and of how much; None: unknown."""
+"""Called with the task, the amount that is done, and the total; None: unknown."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def progress() -> Iterator[Show]:
 
 
 class _Lines:
-    """Plain lines, one each five seconds at most."""
+    """Plain lines, at most one every five seconds."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()

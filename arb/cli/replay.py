@@ -15,7 +15,7 @@ from arb.market.numbers import plain
 
 TAPES = click.Path(exists=True, readable=True, path_type=Path)
 ROWS_SHOWN = 20
-"""Of the assumptions made book by book."""
+"""The most assumptions about single books that are shown."""
 _DETAILS = "arb report --mode replay --html FILE"
 
 
@@ -46,7 +46,7 @@ _DETAILS = "arb report --mode replay --html FILE"
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of config.toml in place of that replayed under, as limits.min_edge_bps=4; may be given several times.",
+    help="A setting of config.toml that replaces the recorded one, such as limits.min_edge_bps=4; may be given several times.",
 )
 @with_settings
 def replay_command(given: Given, latency: float | None, **asked: Any) -> int:
@@ -98,7 +98,7 @@ def _amounts(net: dict[str, Any]) -> str:
 
 
 def _assumed(replayed: dict[str, Any]) -> dict[str, Any]:
-    """Return the assumptions, for a person: rules that no tape holds, and only some of those that can run to thousands."""
+    """Return the assumptions as text shows them: rules that no tape holds, and at most `ROWS_SHOWN` rows of long lists."""
     names = ("latency_ms", "latency_ms_at", "start_balance_of_each_asset", "start_balances")
     found = {name: replayed[name] for name in names if replayed[name]}
     fees: dict[str, set[str]] = {}

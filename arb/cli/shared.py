@@ -44,7 +44,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         return KeyPlaces(os.environ, folder_of(self.config), SystemKeyring())
 
     def show(self, document: Any) -> int:
-        """Print the answer of a command that went well, and return its exit code."""
+        """Print the answer of a command that succeeded, and return its exit code."""
         show(document, as_json=self.as_json)
         return EXIT_OK
 
@@ -109,7 +109,7 @@ def alert_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue`, which select rows that have no kind of pair."""
     options = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
-        ("--until", str, "TIME", "Before then; a day counts whole."),
+        ("--until", str, "TIME", "Before this time; a day includes all of it."),
         ("--run", click.IntRange(min=1), "N", "Only this run, by its number."),
         ("--symbol", str, "SYMBOL", "Only this symbol, for example BTC/USDT."),
         ("--venue", str, "VENUE", "Only this venue."),
@@ -172,7 +172,7 @@ def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
 
 
 class Form(click.ParamType[T]):
-    """A text of one form: `read` returns the meaning of a match, None for one that means nothing; `problem` of any other."""
+    """A text of one form. `read` returns the value of a match, or None; a text without a value is refused with `problem`."""
 
     def __init__(self, name: str, pattern: str, read: Callable[[re.Match[str]], T | None], problem: str) -> None:
         self.name = name
@@ -188,7 +188,7 @@ class Form(click.ParamType[T]):
         return meaning
 
 
-# A bare number is none of these: it could mean any unit.
+# A bare number is refused: it could mean any unit.
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BPS = {"bps": 1, "%": 100}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from arb.store.ledger.read_only import ReadOnlyLedger, Rows
 
 SHOWN_ROWS = 10_000
-"""So many rows of an answer are shown as a table; `--json` has all."""
+"""The most rows of an answer that a table shows; `--json` has all."""
 INTERRUPTED = "arb: interrupted; nothing was changed"
 HELP = """A question in SQL ends with ; and may have several lines. Ctrl-C ends a question, Ctrl-D the prompt.
 .tables         the tables and views
@@ -32,8 +32,8 @@ Questions to paste: docs/SQL.md"""
 def sql_command(given: Given, query: str | None, connection: bool) -> int:
     """Query a ledger in SQL, read-only.
 
-    With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions on
-    stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
+    With SQL, it prints the answer as a table or, with --json, as a document. Without SQL, it opens a prompt, or answers the
+    questions on stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
     """
     from arb.store.ledger import read_only
 

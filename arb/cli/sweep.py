@@ -15,11 +15,11 @@ from arb.config import SweepOptions
 from arb.logs import logging_to
 
 SHOWN = 20
-"""So many sets are shown to a person; all of them are in the file, and in the document."""
+"""The text output has this many sets; the file and `--json` have all of them."""
 
 
 class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
-    """Values of another type, separated by commas: each as written, and its meaning."""
+    """Values of another type, separated by commas: each as its text and the value read from it."""
 
     name = "several"
 
@@ -40,14 +40,16 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     "sets",
     multiple=True,
     metavar="KEY=VALUE,VALUE,...",
-    help="Values of a setting of config.toml to try, as limits.min_edge_bps=2,4,6; may be given several times.",
+    help="Values to try for a key of config.toml, for example limits.min_edge_bps=2,4,6. Can be given several times.",
 )
-@click.option("--fee", type=Several(RATE), metavar="RATE,...", help="Fees to try, as 5bps,10bps; see `arb replay`.")
+@click.option(
+    "--fee", type=Several(RATE), metavar="RATE,...", help="Fees to try, for example 5bps,10bps; see `arb replay`."
+)
 @click.option(
     "--latency",
     type=Several(DURATION),
     metavar="TIME,...",
-    help="Order latencies to try, as 20ms,50ms; see `arb replay`.",
+    help="Order latencies to try, for example 20ms,50ms; see `arb replay`.",
 )
 @click.option(
     "--out",
@@ -55,13 +57,15 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     default="var/sweep.jsonl",
     show_default=True,
     metavar="FILE",
-    help="The results, a line of JSON for each set on each tape; existing results are not computed again.",
+    help="The file of results: one line of JSON for each set on each tape. Existing results are not computed again.",
 )
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="How many processes [default: one a core].")
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), metavar="N", help="The number of processes [default: one per core]."
+)
 @click.option(
     "--hold-out",
     metavar="N|DAY,...",
-    help="Days kept out of the choice and shown next to it: the last N, or by date, as 2026-11-21.",
+    help="Days that do not choose the best set and test it instead: the last N, or dates such as 2026-11-21.",
 )
 @click.option(
     "--max-sets",
@@ -69,14 +73,12 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     default=100_000,
     show_default=True,
     metavar="N",
-    help="Refuse a grid of more sets.",
+    help="Refuse a grid with more sets than this.",
 )
-@click.option(
-    "--dask", metavar="ADDRESS", help="Work on a Dask cluster: the address of its scheduler, tcp://HOST:PORT."
-)
-@click.option("--dask-ca", type=INPUT_FILE, metavar="FILE", help="TLS: the authority of the cluster's certificates.")
+@click.option("--dask", metavar="ADDRESS", help="Use a Dask cluster: the address of its scheduler, tcp://HOST:PORT.")
+@click.option("--dask-ca", type=INPUT_FILE, metavar="FILE", help="TLS: the CA certificate of the cluster.")
 @click.option("--dask-cert", type=INPUT_FILE, metavar="FILE", help="TLS: our own certificate.")
-@click.option("--dask-key", type=INPUT_FILE, metavar="FILE", help="TLS: its key.")
+@click.option("--dask-key", type=INPUT_FILE, metavar="FILE", help="TLS: the key of our certificate.")
 @with_settings
 def sweep_command(
     given: Given,
@@ -91,14 +93,14 @@ def sweep_command(
 ) -> int:
     """Try a grid of settings on recorded tapes.
 
-    Every combination of the values given is one set, and every set is tried on every tape as `arb replay` would: TAPES
-    are files or folders, and a recording is cut into its UTC days. The best set is shown first, with the number of sets
-    that were tried: the best of many looks better than it is, so hold days out. A stopped sweep continues where it was.
-    Only results whose tape, settings or version of arb changed are computed again.
+    Every combination of the given values is one set, and every set is tried on every tape, as by `arb replay`. TAPES are
+    files or folders; a recording is cut into its UTC days. The best set is shown first, with the number of sets tried.
+    The best of many sets looks better than it is, so hold days out. A stopped sweep continues where it stopped. Only
+    results whose tape, settings or version of arb changed are computed again.
     """
     files = (dask_ca, dask_cert, dask_key)
     if any(files) and not (dask and all(files)):
-        raise click.UsageError("--dask-ca, --dask-cert and --dask-key: belong together, and to --dask")
+        raise click.UsageError("--dask-ca, --dask-cert and --dask-key: give all three, and --dask with them")
     from arb.app.sweep import sweep
 
     options = SweepOptions(

@@ -58,7 +58,7 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
 def scan_command(given: Given, file: Path) -> int:
     """Show the trades a snapshot of order books would allow.
 
-    And the reason for each trade it would not allow.
+    Also show why each other pair of venues allows none.
     """
     from arb.replay.scan import scan_file
 
@@ -67,9 +67,9 @@ def scan_command(given: Given, file: Path) -> int:
 
 @click.command("books")
 @click.argument("file", type=INPUT_FILE)
-@click.option("--at", type=click.IntRange(min=0), metavar="N", help="After so many lines [default: all].")
+@click.option("--at", type=click.IntRange(min=0), metavar="N", help="After this many lines of it [default: all].")
 @click.option(
-    "--depth", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Levels of each side."
+    "--depth", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Levels per side."
 )
 @with_settings
 def books_command(given: Given, file: Path, at: int | None, depth: int) -> int:
@@ -85,7 +85,7 @@ def books_command(given: Given, file: Path, at: int | None, depth: int) -> int:
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder of the segments; made if it is not there, and nothing in it is written over.",
+    help="The folder for the segments, created if missing. No file in it is overwritten.",
 )
 @click.option(
     "--every",
@@ -94,7 +94,7 @@ def books_command(given: Given, file: Path, at: int | None, depth: int) -> int:
     default="1h",
     show_default=True,
     metavar="TIME",
-    help="How long a segment is; it begins at a full multiple of that, UTC.",
+    help="The length of a segment. A new one begins at each multiple of it, UTC.",
 )
 @click.option(
     "--size",
@@ -113,7 +113,7 @@ def record_command(given: Given, **options: Any) -> int:
 
     No key is needed and nothing is traded. The settings choose venues and symbols; `[generic] venues` are recorded,
     too. Each segment begins with full books and can be replayed separately (`arb replay`, `arb books`). On a full disk
-    recording pauses until there is room again; the exit code is 3 where received frames were not written.
+    recording pauses until there is room again. The exit code is 3 if received frames were not written.
     """
     from arb.app.record import record_frames  # late: it loads the venues' libraries
 
@@ -127,27 +127,27 @@ def record_command(given: Given, **options: Any) -> int:
 def tape_group() -> None:
     """Convert tapes.
 
-    To Parquet, for DuckDB, polars and other programs, and back. `arb replay` and `arb books` read either.
+    A tape becomes Parquet for DuckDB, polars and other programs, or JSON lines again. `arb replay` and `arb books` read
+    both.
     """
 
 
 @tape_group.command("convert")
 @click.argument("files", type=INPUT_FILE, nargs=-1, required=True, metavar="FILE...")
 @click.option("--parquet", is_flag=True, help="Make a Parquet file of each tape.")
-@click.option("--jsonl", is_flag=True, help="Make JSON lines of each Parquet file: gzip where the tape was.")
+@click.option("--jsonl", is_flag=True, help="Make JSON lines of each Parquet file, with gzip if the tape had it.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to write; made if it is not there [default: next to each file].",
+    help="The folder to write to, created if missing [default: next to each file].",
 )
 @with_settings
 def convert_command(given: Given, files: tuple[Path, ...], parquet: bool, jsonl: bool, out: Path | None) -> int:
     """Make Parquet of tapes, or tapes of Parquet.
 
-    The text of every line is restored bit for bit (of a compressed tape not the gzip around it): each new file is read
-    again, and compared by its hash, before it gets its name. No file is ever written over. Needs pyarrow: `make dev`
-    installs it.
+    The text of every line is restored bit for bit; the gzip around a compressed tape is not. Each new file is read again
+    and compared by its hash before it gets its name. No file is ever overwritten. Needs pyarrow: `make dev` installs it.
     """
     if parquet == jsonl:
         raise ConfigError("arb tape convert: give either --parquet or --jsonl, the format to make")

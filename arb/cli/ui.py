@@ -42,9 +42,9 @@ def ui_command(
 ) -> int:
     """Show it all in a browser.
 
-    The present state, pairs and their stories, opportunities, inventory, earnings and their reasons, venues, alerts and
-    reconciliation, only on 127.0.0.1. A separate process that holds no keys and only reads the ledger; its end does not
-    affect the engine. A browser needs the token in the file named at the start, or `--open`.
+    The page has the present state, pairs and their stories, opportunities, inventory, earnings and their reasons, venues,
+    alerts and reconciliation. It is served on 127.0.0.1 only, by a separate process that has no keys and only reads the
+    ledger; its end does not affect the engine. A browser needs the token in the file named at the start, or `--open`.
     """
     settings = settings_from(config, keys=False)
     options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)

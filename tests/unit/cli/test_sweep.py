@@ -38,7 +38,7 @@ def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("torn.jsonl --set limits.min_edge_bps=1", "torn.jsonl:3: malformed tape line"),
         ("day0.jsonl --set limits.min_edge_bps=1 --out day1.jsonl", "day1.jsonl:1: is no row of a sweep"),
         ("day0.jsonl --set limits.min_edge_bps=1 --out day1.jsonl/s.jsonl", "cannot be written"),
-        ("day0.jsonl --set limits.min_edge_bps=1 --dask-ca day0.jsonl", "belong together, and to --dask"),
+        ("day0.jsonl --set limits.min_edge_bps=1 --dask-ca day0.jsonl", "give all three, and --dask with them"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask localhost", "write tcp://HOST:PORT"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask tcp://localhost", "is no address (the port is missing): write tcp://"),
     ],
