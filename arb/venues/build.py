@@ -226,7 +226,7 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return the venue's profile for the decision plane; where only paper trades, as much as that may need."""
+    """Return the venue's profile for the decision plane; at a venue that only paper trades on, the profile for paper."""
     trading = spec.trading
     if trading is None:
         return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses expired orders
@@ -311,7 +311,7 @@ def _guarded(address: Address, guard: SigningGuard) -> Address:
 
 
 def _check_order_host(guard: SigningGuard, url: str) -> None:
-    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs no one can correct it."""
+    """Raise `ConfigError` unless orders may be sent to the websocket's host: a run cannot correct that later."""
     try:
         guard.check_host(url)
     except SigningRefused as refused:

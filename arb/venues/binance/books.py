@@ -1,17 +1,17 @@
 """Binance's public books, spot and USDT perpetuals: numbered changes and a fetched snapshot ("How to manage a local
 order book correctly").
 
-Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames confirm a book: where
-their id is the book's, price and size must agree on both sides, else the book is not to be trusted. The send time of a
-frame is its `E`; a spot snapshot has none.
+Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames check a book. Where a frame
+has the id of the book, best price and size must agree on both sides; otherwise the book is lost. The send time of a frame
+is its `E`; a spot snapshot has none.
 
-A fetched snapshot is cut to its limit; levels beyond are unknown. Weights: 100 levels 5, 500 levels 25, 1000 levels 50
-of the 6000 that an address has in a minute. 100 are asked for at first. A book whose price moved beyond them is asked
-for with 500, and then with 1000, which few need: BTC/USDT, the densest, moved beyond 100 levels in one and a half
-minutes, and not beyond 500 in three (capture of 2024-08-08).
+A fetched snapshot ends at its limit; levels beyond are unknown. Its weight is 5 for 100 levels, 25 for 500 and 50 for 1000;
+an address may use 6000 per minute. The first request of a book is for 100 levels. When the price moves beyond them, the
+next request is for 500, and then for 1000. Few books need that: BTC/USDT, the densest, moved beyond 100 levels in one and a
+half minutes, but not beyond 500 in three (capture of 2024-08-08).
 
-Answers name only a request's number, so ends of subscriptions have negative ones. The heartbeat is a question about a
-property of the connection: the venue's own pings are answered below, and do not show whether frames still arrive.
+Answers carry only a request's number, so requests to unsubscribe have negative numbers. The heartbeat asks for a property
+of the connection. The transport answers the venue's own pings, which do not show whether frames still arrive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,12 +38,12 @@ from arb.venues.books.plain.chain import ChainFeed, Rule
 from arb.venues.books.plain.slot import BookSlot, Delta
 
 _LIMITS = (100, 500, 1000)
-"""How many levels a side a spot snapshot may have, the next one for a book that needs more."""
+"""The levels per side of a spot snapshot; a book that needs more gets the next number."""
 _SHARES = {100: 1, 500: 5, 1000: 10}
-"""The weight of each, in snapshots of 100."""
+"""The weight of each, in units of a snapshot of 100 levels."""
 _PERPETUAL_LIMIT = 1000
 _BOOKS_PER_REQUEST = 30
-"""Of two streams each: the venue ignores a message beyond 4096 bytes without an answer (binance-connector-rust#27)."""
+"""Each book has two streams, and the venue silently ignores a message beyond 4096 bytes (binance-connector-rust#27)."""
 _PING = 0
 _SHUTDOWN = "!serverShutdown"
 
@@ -145,7 +145,7 @@ class BinanceFeed(ChainFeed):
 
     def _path(self, native_symbol: str) -> str:
         root = "/fapi/v1/depth" if self._perpetual else "/api/v3/depth"
-        # Some names are not of Latin letters.
+        # Some symbols have letters that are not ASCII.
         return f"{root}?symbol={quote(native_symbol)}&limit={self._limit_of(native_symbol)}"
 
     def _limit_of(self, native_symbol: str) -> int:
@@ -216,7 +216,7 @@ class BinanceFeed(ChainFeed):
         slot = self._known(native_symbol)
         if slot is None and not self._tape:
             return self._other()
-        # A tape's quote may precede the first frame of its book: a BBO check waits, but does not make a book.
+        # A tape's quote may precede the first frame of its book: it is kept for a check, but makes no book.
         prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             ticker = _ticker(frame.data)
@@ -237,7 +237,7 @@ class BinanceFeed(ChainFeed):
         return NOTHING
 
     def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
-        """Check the quotes that preceded the book's change, and only then lend the book to compiled code."""
+        """Check the quotes that preceded the book's change, and only then pass the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
         bbo_check = self._bbo_checks.setdefault(slot.native_symbol, BboCheck())
@@ -252,7 +252,7 @@ class BinanceFeed(ChainFeed):
         return result
 
     def _settled(self, slot: BookSlot) -> None:
-        """Keep the book here until its quotes are checked."""
+        """Do not pass the book to compiled code yet: `_bbo_checked` does so after the check of its quotes."""
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
         return (0 if self._perpetual else BINANCE), slot.native_symbol.lower()

@@ -44,7 +44,7 @@ SPEC = VenueSpec(
         _site(Environment.TESTNET, "https://testnet.binance.vision", "wss://stream.testnet.binance.vision"),
         _site(Environment.DEMO, "https://demo-api.binance.com", "wss://demo-stream.binance.com"),
     ),
-    # 1024 streams a connection, two for each book. Its pongs count among the 5 messages a second, so ours are fewer.
+    # 1024 streams a connection, two for each book. Pongs count among the 5 messages a second, so we send fewer.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
     stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.3, lifetime_s=24 * 3600),
     weight_per_minute=6000,

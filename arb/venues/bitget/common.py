@@ -30,7 +30,7 @@ FORCE = {
 PAGE = 100
 _COINS_MAX = 3  # as many as may be asked for in a second
 BGB, BGB_SHARE = "BGB", Decimal("0.8")
-"""Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
+"""By the public schedule, spot fees in BGB cost a fifth less; no answer has that rate. The fills show if more is charged."""
 
 
 class CommonDialect(ReadDialect):
@@ -116,12 +116,12 @@ def read(version: str, path: str, params: dict[str, Any], api: tuple[str, ...]) 
 
 
 def named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
-    """Return the one name by which an order is asked for: where both are given, the venue's counts."""
+    """Return the parameter that names an order in a request: the venue's id if it is known, else ours."""
     return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
 
 
 def bgb_query(call: Call) -> FeeAssetQuery:
-    """Return how to ask whether BGB pays the fees: both languages answer alike."""
+    """Return how to ask whether BGB pays the fees: both APIs answer alike."""
     return FeeAssetQuery(call, _deducts, BGB, BGB_SHARE)
 
 

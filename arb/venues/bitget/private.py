@@ -1,8 +1,8 @@
 """Bitget's private channels: orders, fills and balances, of a classic account (API v2) and of a unified one (API v3).
 
 Log in first, then subscribe. Both log in alike, and a refused login is an `error` event on a connection that stays
-open. Fills arrive on their own channel. A classic account's name the order only by the venue's number; the order's push
-names both. A `code` is a number here and text there.
+open. Fills arrive on their own channel. Those of a classic account name the order only by the venue's number; the
+order's push names both. A `code` is a number here and text there.
 """
 
 from typing import Any

@@ -40,7 +40,7 @@ class GateAccount:
         """The pairs that the key may trade, by Gate's names; none: all."""
 
         self.in_orders = "spot"
-        """How an order names the account. `spot` is that of a unified account, too ("SPOT Trading"), but of the legacy one."""
+        """The account named in orders. `spot` is right for a unified account, too ("SPOT Trading"), except a legacy one."""
 
     def calls(self) -> tuple[Call, ...]:
         return (_read("account", "main_keys"), _read("account", "detail"), _read("unified", "unified_mode"))

@@ -5,8 +5,8 @@ a gap means unsubscribe, wait for the answer, subscribe. Where it is not served 
 whose changes follow a snapshot fetched over REST (`arb.venues.books.plain.chain`); newer servers push that first, as `full`. A
 feed asks for one of the two and reads both.
 
-The send time of a frame is its `time_ms`; where it has none, the time of the change (`t`), and where it has not even that,
-as in 2021, `time`, whole seconds: then the second's beginning counts, so that a book looks older than it is, never younger.
+The send time of a frame is its `time_ms`, or else the time of the change (`t`). Frames of 2021 have neither, only `time` in
+whole seconds. Then the beginning of the second counts, so that a book may look older than it is, but never younger.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ from arb.venues.books.plain.slot import BookSlot, Delta
 OBU, UPDATES = "obu", "order_book_update"
 LEVELS = (50, 400)
 UPDATE_INTERVAL, UPDATE_LEVELS = "100ms", 100
-"""Of `order_book_update`: a push every 100 ms shows the best 100 levels a side, one every 20 ms 20. The snapshot has as
-many; deeper ones may be from a cache, and nothing keeps their further levels up to date.
+"""Of `order_book_update`: with a push every 100 ms it shows the best 100 levels a side, with one every 20 ms only 20. The
+snapshot has as many; deeper ones may be from a cache, and nothing keeps their further levels up to date.
 """
 _SECONDS_MAX = MILLIS_MAX // 1000
 _NULL = msgspec.Raw(b"null")

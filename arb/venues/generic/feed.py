@@ -28,15 +28,15 @@ from arb.venues.transport.retry import RECONNECTS, Trouble, next_delay_s
 from arb.venues.transport.way import DIRECT, WayOut
 
 POLL_S = 3.0
-"""Between two fetches of a book that is not pushed."""
+"""The time between two fetches of a book that is not pushed."""
 EVERY_S = 0.25
-"""A pushed book is taken no oftener: these are for the eye, and ccxt's books cost the loop more time than ours."""
+"""The least time between two frames of a pushed book: they are only shown, and ccxt's books cost the loop more than ours."""
 SILENCE_S = 30.0
 """A watched book without frames for so long counts as lost: a frame that ccxt cannot read ends its reading silently.
 Where no book has frames, all connections are made again.
 """
 RATE_LIMITED_S = 10.0
-"""How long to wait at least after the exchange limited our rate."""
+"""The least wait after the exchange limited our rate."""
 _CAUSE_LENGTH = 200
 
 Client = Any

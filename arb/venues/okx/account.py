@@ -39,7 +39,7 @@ class OkxAccount:
         """Read `GET /account/config`, and remember how to trade.
 
         `perm` is comma-separated out of `read_only`, `trade`, `withdraw`. `uid` is the account's own id, `mainUid` that of the
-        main account it may be a sub-account of. Older answers lack `feeType` and `enableSpotBorrow`: nothing was to be chosen.
+        main account it may be a sub-account of. Older answers lack `feeType` and `enableSpotBorrow`: there was no choice.
         """
         self.note_fees(config)
         level = config.maybe_text("acctLv") or ""

@@ -7,13 +7,13 @@ today's feeds, which means none; a present, non-zero one is verified. Frames of 
 tapes only, where only the checksum vouches for them; a live feed refuses them.
 
 `bbo-tbt` (best bid and offer, every 10 ms) confirms a book that states no checksum. The documents number changes by
-channel and do not state that the ids of the two are comparable, so the BBO check is believed, book by book, once it has
-shown it (`arb/venues/books/plain/bbo_check.py`): by book because a wrong one must not have the others' BBO checks
-dismissed. Only `books` decides whether a book is live: the BBO check is a further subscription, and may be refused,
-silent or unreadable.
+channel and do not state that the ids of the two are comparable, so a book's BBO check is believed once it has proved
+itself (`arb/venues/books/plain/bbo_check.py`). Each book has its own proof, so that one wrong check does not dismiss
+those of other books. Only `books` decides whether a book is live: the BBO check is a further subscription, and may be
+refused, silent or unreadable.
 
-OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
-snapshot of a quiet book may be seconds old. So a snapshot and a keep-alive state no `event_ns`.
+OKX states no send time: `ts` is when the book was generated. For a change that is as good as a send time; for the snapshot
+of a quiet book it may be seconds old. So a snapshot and a keep-alive have no `event_ns`.
 """
 
 from collections.abc import Sequence
@@ -118,7 +118,7 @@ class OkxFeed(PushedFeed):
         return self._bbo_checked(slot, result, received_ns)
 
     def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
-        """Check the quotes that preceded the book's change, and only then lend the book to compiled code."""
+        """Check the quotes that preceded the book's change, and only then pass the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
         held, failed = heard(slot)
@@ -131,7 +131,7 @@ class OkxFeed(PushedFeed):
         return result
 
     def _settled(self, slot: BookSlot) -> None:
-        """Keep the book here until its quotes are checked."""
+        """Do not pass the book to compiled code yet: `_bbo_checked` does so after the check of its quotes."""
 
     def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
         slot = None if arg is None or arg.channel != _BBO_CHECK else self._known(arg.instId)

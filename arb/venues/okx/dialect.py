@@ -230,7 +230,7 @@ class OkxDialect(ReadDialect):
         return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates of one instrument, in its group where the answer has groups: negative means that one pays."""
+        """Read the rates of one instrument, in its group where the answer has groups: negative means paid."""
         fields = self._only(body)
         groups = self._groups_in(fields)
         if len(groups) > 1:

@@ -68,9 +68,9 @@ _CODE_DIGITS = 5
 def _write_reply(status: int, body: Any) -> VenueReply | None:
     """Read the answer to one order: its cause is the item's `sCode`, and the outer 0, 1 or 2 only sums up the items.
 
-    Any other outer code is about the whole request; shorter than those of the venue it is the HTTP status in the words
-    of its gateway. A successful item next to such a code contradicts it, so nothing is proved; nor is anything by an
-    answer about several orders, or about none.
+    Any other outer code is about the whole request. A code shorter than the venue's own is the HTTP status that its
+    gateway reports. A successful item next to such a code contradicts it, so nothing is proved. An answer about several
+    orders, or about none, proves nothing either.
     """
     outer = code_in(body, "code")
     items = body.get("data") if isinstance(body, dict) else None

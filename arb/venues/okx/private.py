@@ -22,7 +22,7 @@ class OkxPrivate(PassphrasePrivate):
     venue = "okx"
     login_path = "/users/self/verify"
     arguments = ({"channel": ORDERS, "instType": "SPOT"}, {"channel": ACCOUNT})
-    # The last one: as many connections as may follow the channel follow it already.
+    # The last one: the greatest number of connections to the channel is reached.
     refusals = frozenset({"login", "error", "channel-conn-count-error"})
     closing_notices = CLOSING_NOTICES
 

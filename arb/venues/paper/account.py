@@ -78,7 +78,7 @@ class PaperAccount:
         self._restore(memory.read(account_id), now_ns)
 
     async def written(self) -> None:
-        """Return once everything that changed so far is durable, by whosever call; raises `StoreError`."""
+        """Return once everything that changed so far is durable, by this call or another; raises `StoreError`."""
         changes, self._changes = self._changes, {}
         try:
             await self._memory.write(self.account_id, changes)
@@ -125,10 +125,10 @@ class PaperAccount:
                 self._move(fill.fee_currency, -fill.fee)
 
     def left(self, symbol: str, side: Side, price: Decimal, shown: Decimal) -> Decimal:
-        """Return how much of a level that shows `shown` is there for us, less the size we took before.
+        """Return how much of a level that shows `shown` is available to us: `shown` less the size we took before.
 
-        An increase of the shown size is new, and the size we took is still missing from it. Where it shows less than is
-        missing, some of the orders that we took are gone.
+        An increase of the shown size is new, and the size we took is still subtracted. Where the level shows less than we
+        took, some of the orders that we took are gone.
         """
         key = (symbol, side, price)
         known = self._taken.get(key)

@@ -3,8 +3,8 @@ sign.
 
 Rules and clock are the venue's own, read from its public addresses (`PaperSource`); the account is ours
 (`PaperAccount`); the books that the engine itself sees decide an order's fills (`PaperMatching`), live ones or those of
-a tape. An order arrives one way after it was sent, and its answer, its fills and the balances arrive one way later, as
-over the venue's answer and its private stream. Queries are answered as of the instant at which they arrive.
+a tape. An order arrives one latency after it was sent. Its answer, its fills and the balances arrive one latency later, as
+by the venue's answer and its private stream. Queries are answered as of the instant at which they arrive.
 """
 
 import asyncio
@@ -80,10 +80,10 @@ class PaperSource(Protocol):
 class PaperGateway:
     """One account at one venue; see `arb.venues.kit.base.OrderGateway`.
 
-    `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that
-    of its answer back; None: half a round trip to the venue's public address, as last measured. `opening`: the start of
-    an account that holds nothing yet, by asset; or the worth of each asset, in quote, by the first books. `fee_price`:
-    see `PaperMatching`.
+    `books` returns the books that orders are matched against. `latency_ns` >= 0 is the time that an order takes there, and
+    its answer back; None: half a round trip to the venue's public address, as last measured. `opening`: the first balances
+    of an account that has none yet, by asset; or the worth of each asset, in quote, by the first books. `fee_price`: see
+    `PaperMatching`.
     """
 
     def __init__(
@@ -283,7 +283,7 @@ class PaperGateway:
         return await self._source.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks; raises `VenueError`. The latency is measured by the way, where none is configured."""
+        """Compare the clocks; raises `VenueError`. This also measures the latency, where none is configured."""
         measured = await self._source.measure_clock()
         if self._measures:
             self._latency_ns = measured.error_ns
@@ -317,7 +317,7 @@ class PaperGateway:
         return tuple(msgspec.structs.replace(fill, source=FillSource.QUERY, received_ns=now_ns) for fill in kept.fills)
 
     def _all_balances(self, asked_ns: int) -> BalancesReported:
-        """Return all balances; of an account that is not open yet nothing is known."""
+        """Return all balances; those of an account that is not open yet are unknown."""
         held = self._account.reported(self._account.balances)
         return BalancesReported(venue=self.venue, balances=held, complete=bool(held), asked_ns=asked_ns)
 

@@ -1,7 +1,7 @@
 """The fills of an order at a paper venue: by the book at its arrival, limited to the sizes at the decision.
 
-An order is matched when its answer is due, one way after it arrived: by then the frames that the venue sent before the
-arrival are here, and the newest of them, by the venue's own time, is the book that it met. It takes of each level at
+An order is matched when its answer is due, one latency after it arrived. By then the frames that the venue sent before the
+arrival are here; the newest of them, by the venue's own time, is the book that the order met. It takes of each level at
 most the size that was there both when it was sent and when it arrived, less the size our earlier orders took
 (`PaperAccount.left`). The market does not react to it.
 """

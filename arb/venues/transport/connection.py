@@ -24,7 +24,7 @@ from arb.venues.transport.websocket import nothing
 OUTBOX_MAX = 1024
 # A connection that was up this long was good: the next failure starts counting from one.
 STEADY_S = 30.0
-# So long, at most and at least, before the venue ends a connection for its age the next one is opened; not all at once.
+# The most and the least time by which the next connection is opened before the venue ends an old one; not all at once.
 RENEWED_AHEAD_S = (600.0, 60.0)
 
 
@@ -124,8 +124,8 @@ class StreamConnection:
         self._closer = asyncio.create_task(self._socket.close())
 
     def renew(self, cause: str) -> None:
-        """Open the next connection, and change over to it once it is up; if that fails, the present one continues, and
-        may be renewed again.
+        """Open the next connection, and switch to it once it is up. If that fails, the present one continues, and may be
+        renewed again.
         """
         idle = self._renewal is None or (self._renewal.done() and self._next is None)
         if self._socket is not None and self._cause is None and idle:

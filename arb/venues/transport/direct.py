@@ -1,9 +1,9 @@
 """Writes over pooled connections, kept warm: from the call to the kernel without a turn of the loop.
 
-For requests that must be sent at once and at most once, which are orders and cancels. A connection carries one request
-at a time and is used again only after a whole answer; one on which the venue has sent anything unasked, or has closed,
-is not used. So the three ends of `HttpTransport` stay exact: while no byte was passed to the kernel a failure is
-`NeverSent`, from then on everything but a whole answer is `AnswerLost`, and nothing is ever repeated.
+For requests that must be sent at once and at most once: orders and cancels. A connection carries one request at a time
+and is used again only after a whole answer. It is not used after the venue has sent anything unasked, or has closed it.
+So the three ends of `HttpTransport` stay exact. While no byte was passed to the kernel, a failure is `NeverSent`. After
+that, everything but a whole answer is `AnswerLost`. Nothing is ever repeated.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 WARM_CONNECTIONS = 2
 HEARD_S = 0.05
-"""How long, at most, a connection is listened to that was made for the request it carries first."""
+"""How long, at most, to listen on a new connection before its first request, which it was made for."""
 SPARE_CONNECTIONS_MAX = 8
 """How many connections a burst of orders may bring an origin to, so that the next of them finds one ready."""
 
@@ -103,8 +103,7 @@ class DirectTransport:
         began_s = loop.time()
         deadline_s = began_s + timeout_s
         line = await self._dial(request.origin, timeout_s)
-        # The first bytes of a venue that sends before any request arrive a way there and back after the connection is
-        # made.
+        # If a venue sends before any request, its first bytes arrive one round trip after the connection is made.
         try:
             await asyncio.sleep(min(HEARD_S, (loop.time() - began_s) / 2))
         except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """Websocket frames without a socket, as a client reads and writes them (RFC 6455, section 5), without extensions.
 
 `FrameReader` gives the receiver a buffer and reads the bytes received in it: a whole frame is delivered in the same
-call. It holds one incomplete frame, at most; of a longer one than allowed nothing but its head is ever read. Reading is
+call. It holds one incomplete frame, at most; of a frame longer than allowed only the head is ever read. Reading is
 strict: a frame that RFC 6455 forbids raises `BadFrame`, and the connection is over. After a close frame nothing is
 read.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 FRAME_BYTES_MAX = 1024 * 1024
-"""Of one message of any stream, in bytes; a longer one ends the connection before it is buffered. The longest documented ones
+"""The longest message of any stream; a longer one ends the connection before it is buffered. The longest documented ones
 are whole books of 400 levels a side, some 50 kB, and an account's first balances, half of that bound with 500 assets."""
 BUFFER_BYTES = 64 * 1024
 """The most bytes read at once, while no frame is longer."""
@@ -87,7 +87,7 @@ class FrameReader:
 
     @property
     def held(self) -> int:
-        """Return how many bytes no listener has been given."""
+        """Return how many bytes were not passed to a listener yet."""
         return self._end
 
     def space(self) -> memoryview:

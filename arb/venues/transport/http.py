@@ -164,7 +164,7 @@ class AnswerReader:
         return True
 
     def end(self) -> None:
-        """Note that the connection has ended; raises `BadAnswer` unless the answer is whole by that."""
+        """Record that the connection has ended; raises `BadAnswer` unless this makes the answer whole."""
         if self._stage is _Stage.UNTIL_CLOSE:
             self._stage = _Stage.DONE
         if self._stage is not _Stage.DONE:

@@ -33,11 +33,11 @@ from arb.venues.transport.http import (
 from arb.venues.transport.request import HttpRequest
 from arb.venues.transport.tls import client_context
 from arb.venues.transport.way import DIRECT, WayOut, connect
-from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this door
+from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this interface
 from arb.venues.transport.websocket import WebSocket, open_websocket
 
 LINE_BYTES = 64
-"""Fewer a line, on average, and an answer of many lines is in chunks that no server has reason to make."""
+"""With fewer bytes per line on average, a long answer is in chunks that no server has reason to make."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -8,7 +8,7 @@ from arb import __version__
 from arb.venues.transport.address import Origin, origin_of
 
 ANSWER_BYTES_MAX = 2 * 1024 * 1024
-"""Of an answer, in bytes; a longer one is not read. The longest documented page, 1000 ended orders at Gate, is half of that."""
+"""A longer answer is not read. The longest documented page, 1000 ended orders at Gate, is half of that."""
 _METHOD = re.compile(r"[A-Z]+")
 
 

@@ -1,9 +1,8 @@
-"""Back-off for attempts that may safely be repeated: reads and reconnects. Orders are never repeated by anything in
-here.
+"""Back-off for attempts that may safely be repeated: reads and reconnects. Nothing here ever repeats an order.
 
-Pure: (policy, attempt, trouble, elapsed, rng) to a delay, or None to stop. Exponential with full jitter, so that many
-who failed together do not retry together; where the venue asks to wait longer, that wins. Attempts and total time are
-bounded by default.
+Pure: (policy, attempt, trouble, elapsed, rng) to a delay, or None to stop. Delays are exponential with full jitter, so that
+attempts that failed together are not repeated together. If the venue asks for a longer wait, that wins. Attempts and total
+time are bounded by default.
 """
 
 import random
@@ -17,7 +16,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 _MILLIS_FROM = 10**11
 RETRY_AFTER_MAX_S = 600.0
 BAN_MAX_S = 3 * 86_400.0
-"""For how long an address may be shut out that continued to ask (Binance, HTTP 418: two minutes to three days)."""
+"""The longest ban of an address that kept sending requests (Binance, HTTP 418: two minutes to three days)."""
 
 
 class Trouble(StrEnum):
@@ -62,8 +61,8 @@ def next_delay_s(
 ) -> float | None:
     """Return how long to wait after failed attempt number `attempt` (from 1), or None to give up.
 
-    `elapsed_s` is the time since the first attempt began. Neither the draw nor the venue's own `retry_after_s` is undercut;
-    if that does not fit into the total time, that is the end.
+    `elapsed_s` is the time since the first attempt began. The wait is at least the drawn delay and the venue's own
+    `retry_after_s`; None if it does not fit into the total time.
     """
     if attempt < 1:
         raise ValueError(f"attempts count from 1, not {attempt}")

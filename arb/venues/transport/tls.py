@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 _HEAD_BYTES = 5
-"""Of a TLS record; its last two bytes are the length of the rest (RFC 8446, 5.1)."""
+"""The head of a TLS record; its last two bytes are the length of the rest (RFC 8446, 5.1)."""
 
 
 def client_context(*, whole_records: bool = False) -> ssl.SSLContext:

@@ -1,9 +1,9 @@
 """A network that records its traffic for some orders, and holds some requests back: for drills.
 
 Every message about one of those orders, a request, an answer or a received frame, is passed on as an `Exchange`,
-masked, and without headers that could hold a key. A request is written and signed when it always is, and only then held
-back: a drill tests whether a venue refuses an order that arrives too late, and a request that was never in time would
-not test that.
+masked, and without headers that could hold a key. A request is written and signed at its usual time, and only then held
+back. A drill tests whether a venue refuses an order that arrives too late, so the request must have been in time when it
+was signed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from arb.venues.transport.network import NO_HEADERS, Network, Socket, SocketEnde
 from arb.venues.transport.request import HttpRequest, Outgoing, request_of
 
 KEPT_HEADERS = ("content-type", "retry-after", "x-gate-ratelimit", "ratelimit", "x-mbx")
-"""The first parts of the names of headers that describe the answer and not its recipient."""
+"""The beginnings of the names of headers that describe the answer and not its recipient."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +45,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Watch(msgspec.Struct, frozen=True):
     """The watched orders, and the actions on them.
 
-    `name_in` returns the client order id of the order that counts which a text is about, None for a text about none.
+    `name_in` returns the client order id of the watched order that a text is about, None for a text about none.
     `held_until_ns`: until when (our clock) a request that places such an order is held back, None: not at all. `seen`
     takes every exchange, on the loop's thread.
     """

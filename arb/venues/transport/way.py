@@ -1,7 +1,7 @@
-"""The way out of this machine, for orders, reads and websockets alike: by which proxy, and from which of its addresses.
+"""The way out of this machine, for orders, reads and websockets alike: the proxy, and the local address.
 
-A key at a venue may allow only one address: a connection by another family or card would have its orders refused at
-that venue only. Addresses on this machine are reached without a proxy, and from any address.
+A key at a venue may allow only one address: from any other address of this machine, that venue would refuse its orders.
+Addresses on this machine are reached without a proxy, and from any address.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from arb.venues.transport.proxy import Proxy, ProxyFailed, through
 
 IPV4 = "ipv4"
 EYEBALLS_S = 0.25
-"""So long an address has before the next is tried as well (RFC 8305)."""
+"""The time that an address has before the next one is tried as well (RFC 8305)."""
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -35,7 +35,7 @@ class WayOut(NamedTuple):
         return None if host in LOOPBACK else self.proxy
 
     def by(self, host: str) -> str:
-        """Return the addition to the text of an error, lest the venue be blamed for the proxy."""
+        """Return the addition to an error's text that names the proxy, so that the venue is not blamed for it."""
         proxy = self.proxy_for(host)
         return "" if proxy is None else f" (through the proxy {proxy.name})"
 

@@ -1,8 +1,8 @@
 """One websocket over a real connection (RFC 6455): handshake, frames where they arrive, pings answered, close.
 
-Frames go from the loop's callback for the readable socket straight to the reader, without a task or a queue between;
-the next turn of the loop is for the others. Measured with the whole path behind it (frame to order over TLS, in life),
-this was as fast as the fastest library, and aiohttp a third slower; see docs/BENCHMARKS.md.
+Frames go from the loop's callback for the readable socket straight to the reader, without a task or a queue between; other
+work gets the next turn of the loop. Measured on the whole path (frame to order over TLS, in a live run), this was as fast as
+the fastest library, and aiohttp was a third slower; see docs/BENCHMARKS.md.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ TURN_S = 0.002
 HOLLOW_PER_S = 200
 """How many frames that carry nothing (`FrameReader.hollow`) a venue may send in a second; the documented ones send one."""
 OUT_BYTES_MAX = 1024 * 1024
-"""How much may wait for a venue that does not read."""
+"""The most bytes that may wait for a venue that does not read."""
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 

@@ -1,4 +1,4 @@
-"""Binance's changes of books and the best quotes that confirm a book between them, read by compiled code; see `frames.py`."""
+"""Binance's changes of books, and the best quotes that check a book between them, read by compiled code; see `frames.py`."""
 
 from arb.venues.books.compiled.frames import ASKS_READ, DATA, A, B, S, U, exps, looked_up, passed_over, side_read
 from arb.venues.books.compiled.layout import BINANCE, SCRATCH, WORD

@@ -1,8 +1,8 @@
-"""Frames of a tape in a row, taken one after the other as `kernel.take_frame` takes one; compiled.
+"""Consecutive frames of a tape, each taken as `kernel.take_frame` takes one; compiled.
 
-Of several sources the one whose next line is the earliest goes first, of equal instants the first source. It ends at
-the first line that Python must handle: a frame that may make an edge, a frame for the plain reader, a line that is no
-frame, the end of a source, and the instant of another event.
+Of several sources, the one with the earliest next line goes first; at equal instants, the first source. It ends at the
+first line that Python must handle: a frame that may make an edge, a frame for the plain reader, a line that is no frame,
+the end of a source, or the instant of another event.
 """
 
 from arb.market.words import ROW_WORDS
@@ -63,7 +63,7 @@ def source_at(order: int, place: int):
 
 @inlined
 def next_line(source: int):
-    """Return a source's next entry that is not passed over, 0 where it has run out."""
+    """Return a source's next entry that is not skipped, 0 at the end of the source."""
     count = word_at(source + SOURCE_COUNT * WORD)
     cursor = word_at(source + SOURCE_CURSOR * WORD)
     while cursor < count:

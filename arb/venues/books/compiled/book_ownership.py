@@ -89,9 +89,9 @@ LEAST_PAIRS = 128
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 REST_MAX = 256
-"""How many plain frames a book rests at most once taken back: a book whose every frame is plain is seldom lent."""
+"""The most plain frames that a book rests after it was taken back: a book with only plain frames is seldom lent."""
 PAID_AFTER = 16
-"""So many frames taken by compiled code pay for lending and taking back: after them a book rests for only one frame."""
+"""Frames taken by compiled code that pay for lending and taking back: after them a book rests for only one frame."""
 
 
 class Ladder(NamedTuple):

@@ -80,10 +80,9 @@ def is_text(at: int, end: int, wanted: int, size: int):
 
 @inlined
 def fetch_book(connection: int, row: int, symbol: int):
-    """Have the data that every change touches fetched at once, while levels are read: of many books none is in the
-    caches.
+    """Prefetch the data that every change touches, while levels are read: with many books, none of it is in the caches.
 
-    Its place is computed, and not read: reading it would be one more wait.
+    Its address is computed, not read: reading it would be one more wait.
     """
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
     fetch(words)
@@ -109,7 +108,7 @@ LINES_NEAR_BEST = 7
 
 @inlined
 def fetch_side(connection: int, row: int, asks: bool):
-    """Have the data of a change of one side fetched, too."""
+    """Prefetch the data of a change of one side, too."""
     if word_at(connection + ARENA_AT * WORD) == 0:
         return
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
@@ -183,7 +182,7 @@ def side_read(at: int, end: int, connection: int, row: int, read: int):
 
 @inlined
 def passed_over(at: int, end: int):
-    """Return where a value ends that does not concern the book: a whole number or a short text."""
+    """Return the end of a value that does not concern the book: a whole number or a short text."""
     if at < end and byte_at(at) == QUOTE:
         return text(at, end)
     return sequence_number(at, end)[0]

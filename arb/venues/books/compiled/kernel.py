@@ -94,7 +94,7 @@ def add(address: int, more: int):
 
 @inlined
 def out_of_habit(pace: int, received_ns: int, all_books: bool):
-    """Return whether plain code must handle the pace: it begins, is partly forgotten, or may have stood still."""
+    """Return whether plain code must handle the pace: it begins, is partly forgotten, or may have paused."""
     frames, since_ns, last_ns = word_at(pace), word_at(pace + WORD), word_at(pace + 2 * WORD)
     if received_ns >= word_at(pace + 3 * WORD):
         return True
@@ -156,7 +156,7 @@ def note_lag(connection: int, received_ns: int, lag_ns: int):
 
 @inlined
 def stays(shown: int, count: int, checked: bool):
-    """Return whether a side of which `count` levels change is as it is shown, and the best level that is shown, its size."""
+    """Return whether a side may stay as it is shown (`count` levels of it change), and the shown best level and its size."""
     price, size = word_at(shown), word_at(shown + WORD)
     return count == 0 and size > 0 and not checked, price, size
 

@@ -106,7 +106,7 @@ def hashed(name: bytes) -> int:
 # Frames in a row, as `blocks.py` takes them from the lines of a tape that `tape_lines.py` has read. An entry is one
 # line: its instant, the number of its feed (0: the line is for Python, -1: it is passed over, -2: a tape is to be
 # opened here), where its frame begins and how long it is, where the line begins in its text, how long it is, and the
-# how manieth of the tape.
+# its number in the tape.
 LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
 TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 

@@ -1,4 +1,4 @@
-"""OKX's best quotes, `bbo-tbt`, that confirm a book between the changes of a book, read by compiled code; see `frames.py`."""
+"""OKX's best quotes, `bbo-tbt`, that check a book between its changes, read by compiled code; see `frames.py`."""
 
 from arb.venues.books.compiled.frames import ASKS_FIELD, ASKS_READ, BIDS_FIELD, SEQ_ID, TS, exps, looked_up
 from arb.venues.books.compiled.layout import OKX, SCRATCH, WORD
@@ -27,7 +27,7 @@ ONLY_LEVEL = 1
 
 @inlined
 def is_best_quote(at: int, end: int):
-    """Return whether a frame begins as best quotes do; a frame that begins otherwise is no change of a book either."""
+    """Return whether a frame begins as best quotes do; best quotes in any other form fail as a change of a book, too."""
     if end - at < HEAD_SIZE + 16 or word_at(at) != HEAD_1 or word_at(at + 8) != HEAD_2 or word_at(at + 16) != HEAD_3:
         return False
     return word_at(at + 24) == HEAD_4 and word_at(at + 32) & HEAD_5_MASK == HEAD_5

@@ -17,7 +17,7 @@ from arb.venues.books.compiled.loading import load_sizes
 from arb.venues.books.compiled.search_words import FOUND, FOUND_WORDS, STEPS, SUMS, TERM_WORDS, UNBOUNDED, UNSURE
 
 _KEPT_MAX = 100_000
-"""Pairs of venues whose terms are kept, 0.4 kB each; beyond that all are made again."""
+"""The most pairs of venues whose terms are kept, 0.4 kB each; beyond that all are made again."""
 
 
 class CompiledPlans:

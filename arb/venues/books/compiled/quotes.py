@@ -1,8 +1,8 @@
-"""Best quotes that confirm a book which compiled code keeps.
+"""Best quotes that check a book which compiled code keeps.
 
-A quote whose id the book has not reached is kept with it, as `arb/venues/books/plain/bbo_check.py` keeps it, and held
-against the book by the change that reaches its id. Where one disagrees that change goes to the plain reader, with all
-quotes that are kept; so does a quote of Binance for which there is no room. The plain reader decides the consequence.
+A quote whose id the book has not reached is kept, as in `arb/venues/books/plain/bbo_check.py`. The change that reaches its
+id compares it with the book. If one disagrees, that change goes to the plain reader, with all quotes that are kept; so does
+a quote of Binance for which there is no room. The plain reader decides the consequence.
 """
 
 from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES
@@ -30,7 +30,7 @@ QUOTE_BYTES = QUOTE_WORDS * WORD
 
 @inlined
 def take_quote(row: int, connection: int, kind: int, sequence: int, received_ns: int):
-    """Take best quotes that were read, as `TickerWitness.check` and `hear` do; return False where the plain reader must."""
+    """Take best quotes that were read, as `BboCheck.check` and `hear` do; return False where the plain reader must."""
     stands = word_at(word_at(row + ARENA_ADDRESS * WORD) + WORD)
     read = word_at(connection + SCRATCH * WORD)
     heard = word_at(row + QUOTES * WORD) != 0

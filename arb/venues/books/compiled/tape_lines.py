@@ -59,7 +59,7 @@ CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
 BEYOND = 1 << STRETCH
 ESCAPES = 8
-"""Of a stretch of levels, mostly."""
+"""As many escapes as a stretch of levels mostly has."""
 NEWLINE, SPACE, HIGHEST, NANOS_DIGITS = 10, 32, 127, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""

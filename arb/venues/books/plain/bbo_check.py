@@ -1,8 +1,8 @@
 """Best bid and offer as BBO checks of a book: where one carries the id of the book, price and size must agree on both
 sides.
 
-Quotes mostly arrive before the change that brings the book to their id, so they are kept until then. `TickerWitness` is
-for channels whose ids are documented to be the book's, `hear` for those that have to show it.
+Quotes mostly arrive before the change that brings the book to their id, so they are kept until then. `BboCheck` is for
+channels whose ids are documented to be the book's, `hear` for those that have to prove it.
 """
 
 from collections import deque
@@ -13,9 +13,9 @@ from arb.venues.books.plain.slot import BookSlot
 
 _KEPT_MAX = 4096
 HEARD_MAX = 256
-"""Quotes kept of a BBO check that is heard; with one more all are forgotten: the book does not reach their ids."""
+"""The most quotes kept for `hear`; one more, and all are forgotten: the book does not reach their ids."""
 PROVEN = 20
-"""How often it has to agree before it is believed: agreement by chance happens once or twice."""
+"""How often a BBO check must agree before it is believed: agreement by chance happens once or twice."""
 
 
 class BboCheck:
@@ -36,17 +36,17 @@ class BboCheck:
         return None
 
     def reached(self, slot: BookSlot) -> tuple[int, int]:
-        """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
+        """Return how many kept quotes with the book's present id agree, and how many do not; older ones are dropped."""
         return reached(self.ahead, slot)
 
 
 def begin_hearing(slot: BookSlot) -> None:
-    """Hear a BBO check that has to prove itself from the beginning, as after each loss of its book.
+    """Start the proof of a BBO check again, as after each loss of its book.
 
-    It is believed once it has agreed with the book `PROVEN` times at equal ids; one that disagrees before that is
-    dismissed (`slot.ahead` is None), and its quotes no longer count. The next snapshot starts the proof again, for a
-    snapshot that is contradicted at once discredits the BBO check. So no book is lost to its BBO check more often than
-    proving itself takes.
+    The check is believed once it has agreed with the book `PROVEN` times at equal ids. If it disagrees before that, it is
+    dismissed (`slot.ahead` is None), and its quotes no longer count. The next snapshot starts the proof again: a check that
+    contradicts a snapshot at once is more likely wrong than the snapshot. So a book is lost to its check only after a
+    whole proof.
     """
     slot.ahead, slot.agreed = deque(), 0
 

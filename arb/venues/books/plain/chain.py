@@ -1,13 +1,14 @@
 """Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
 
 The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes are
-kept from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the first
-one applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is fetched
-when a change is kept that it has to meet, never before: without one nothing shows that the stream serves this book at
-all, nor that the answer is not out of a cache, and a book could live on a snapshot that nothing keeps up to date. So a
-quiet book waits for its first change. A snapshot that does not reach the changes kept, or the place where the stream
-was when the book was lost, is too old and asked for again, and the changes are kept meanwhile. The venue's `Rule`
-defines "overlap" and "continue":
+kept from the moment of subscribing, and a snapshot with an id is fetched. Changes wholly inside it are dropped. The first
+one applied must overlap the snapshot's end, and each later one must continue its predecessor.
+
+A snapshot is fetched only when a change is kept that it has to meet. Without a change nothing shows that the stream serves
+this book, or that the answer is not from a cache: a book could live on a snapshot that nothing keeps up to date. So a
+quiet book waits for its first change. A snapshot is too old if it does not reach the kept changes, or the sequence at
+which the book was lost. Then it is fetched again, and the changes stay. The venue's `Rule` defines "overlap" and
+"continue":
 
     rule        contained in base    first one applied     later ones
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
@@ -97,7 +98,7 @@ class ChainFeed(WireFeed):
     def _replace(
         self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, bids: ExactLevels, asks: ExactLevels
     ) -> FrameResult:
-        """Take a whole book from the stream itself; changes kept for a fetched one are not needed any more."""
+        """Take a whole book from the stream itself; the changes kept for a fetched snapshot are no longer needed."""
         self._counts.snapshots += 1
         slot.pending.clear()
         slot.joined = False
@@ -114,7 +115,7 @@ class ChainFeed(WireFeed):
         sides: tuple[ExactLevels, ExactLevels],
         limit: int = 0,
     ) -> FrameResult:
-        """Take a fetched snapshot and all kept changes that follow it; `limit` > 0: it was cut to so many levels."""
+        """Take a fetched snapshot and all kept changes that follow it; `limit` > 0: it has at most this many levels a side."""
         if slot.state is BookState.LIVE and sequence <= slot.sequence:
             return self._contained()
         kept = list(slot.pending)
@@ -144,7 +145,7 @@ class ChainFeed(WireFeed):
         return self._lives(slot, at, event_ns, received_ns, levels)
 
     def _too_old(self, slot: BookSlot, at_ns: int, sequence: int, beyond: str, keep: list[Delta]) -> FrameResult:
-        """Ask for another snapshot and keep the changes that the next one may be followed by."""
+        """Ask for another snapshot, and keep the changes that may follow it."""
         self._lose(slot, at_ns, "")
         slot.pending.clear()
         slot.pending.extend(keep)
@@ -154,7 +155,7 @@ class ChainFeed(WireFeed):
     def _lose(
         self, slot: BookSlot, at_ns: int, cause: str, state: BookState = BookState.GAP, error: FrameError | None = None
     ) -> FrameResult:
-        """Lose a book as any, and remember the sequence its next snapshot has to reach."""
+        """Lose a book, and remember the sequence that its next snapshot has to reach."""
         floor, kept = max(slot.floor, slot.sequence), list(slot.pending)
         result = super()._lose(slot, at_ns, cause, state, error)
         slot.floor = floor

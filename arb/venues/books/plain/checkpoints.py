@@ -1,6 +1,6 @@
 """Whole books between two frames, written down so that a recording may continue in a self-contained file.
 
-An anchor holds a book's levels as decimals and its place in the venue's sequence; a feed that takes it continues the
+A checkpoint has a book's levels as decimals and its place in the venue's sequence; a feed that takes it continues the
 book. The venue's own spelling, needed for a checksum, is not in it: checksums count again from the next snapshot on.
 """
 
@@ -91,9 +91,7 @@ def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
 
 
 def take_checkpoint(feed: WireFeed, anchor: BookCheckpoint, received_ns: int) -> FrameResult:
-    """Set a book to an anchor; never raises for any content. It states no time of sending, as its last change may be
-    old.
-    """
+    """Set a book to a checkpoint; never raises for any content. The result has no send time, as the last change may be old."""
     slot = feed._slot(anchor.native_symbol)
     if slot is None:
         return NOTHING

@@ -109,7 +109,7 @@ class PushedFeed(WireFeed):
         return held
 
     def _millis_ns(self, native_symbol: str, field: str, millis: int | str | None) -> int:
-        """Return an instant the venue states in milliseconds (number or text) in ns, or 0 when it states none."""
+        """Return in ns an instant that the venue states in milliseconds (number or text), or 0 when it states none."""
         if millis is None or millis == "":
             return 0
         text = str(millis)

@@ -12,8 +12,8 @@ from arb.market.book import ExactLevels, Number, Numbers, PlainBook, Quoted
 from arb.market.feed import BookSeat, FeedCounts
 
 _PENDING_MAX = 512
-"""Changes kept of a book that waits: at ten a second 50 s, while a fetched snapshot is a second old. The oldest go first, and a
-snapshot that they would have followed is then too old."""
+"""Changes kept of a book that waits for a snapshot: 50 s at ten a second, while a fetched snapshot is a second old. The oldest
+are dropped first; a snapshot that they would have followed is then too old."""
 
 
 class BookSlot:
@@ -65,13 +65,13 @@ class BookSlot:
         self.lent_at = 0
         """The row's `updates` at that time."""
         self.rest = 0
-        """How many frames it stays here before it may be lent again."""
+        """How many frames the plain reader keeps it before it may be lent again."""
         self.rests = 0
-        """How many they were the last time."""
+        """The value of `rest` the last time."""
         self.ahead: deque[Quoted] | None = None
         """The quotes that the book has not reached yet, where its best quotes are sent separately."""
         self.agreed = 0
-        """How many of these have agreed with it (`arb/venues/books/plain/bbo_check.py`)."""
+        """How many quotes have agreed with the book (`arb/venues/books/plain/bbo_check.py`)."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +86,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see
+    """A feed's interface to compiled code that may keep its live books; see
     `arb/venues/books/compiled/book_ownership.py`.
 
     `block`: the words compiled code needs to take frames of this feed in a row, `layout.FEED_WORDS` of them.
