@@ -1,7 +1,7 @@
 """Bitget's candles, by `GET /spot/market/candles` and `history-candles`, and on the channels `candle...`.
 
-Source: the venue's API v2, "Get Candlestick Data", "Get History Candlestick Data" and "Candlestick Channel". Candles
-of six hours or more begin by UTC+8, or by UTC where the name ends in `utc`. REST and websocket spell the lengths differently.
+Source: the venue's API v2, "Get Candlestick Data", "Get History Candlestick Data" and "Candlestick Channel". Candles of six
+hours or more begin by UTC+8, or by UTC where the name ends in `utc`. REST and websocket spell the lengths differently.
 Months are not made.
 """
 
