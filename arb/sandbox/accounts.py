@@ -1,8 +1,8 @@
 """Balances of one account at one venue: free and locked, holds, fees, transfers. Exact decimals throughout.
 
 Money is only moved by the methods below; free and locked can never become negative. The amount that an order locks is
-decided here too, since it is the venue's rule: a limit order locks its limit, not its average; a buy whose fee is
-charged in quote locks the fee on top; a sell locks its base and pays its fee out of the proceeds.
+decided here too, since it is the venue's rule. A limit order locks its limit, not its average. A buy whose fee is
+charged in quote locks the fee on top. A sell locks its base and pays its fee out of the proceeds.
 """
 
 from dataclasses import dataclass

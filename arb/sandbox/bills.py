@@ -1,7 +1,7 @@
 """The bills of one account: every change of a balance, one row for each asset, numbered once and for all.
 
-A venue writes a bill where money moved: one for each asset of a trade, with the fee if it was charged in that asset, and
-one for every deposit, withdrawal, transfer between the holder's own accounts, and credit of interest. Locking and
+A venue writes a bill where money moved. A trade has one for each asset, with the fee if it was charged in that asset.
+Every deposit, withdrawal, transfer between the holder's own accounts and credit of interest has one, too. Locking and
 releasing an order's amount moves nothing. A change that no history of the venue shows has no bill either.
 """
 

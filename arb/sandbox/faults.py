@@ -2,7 +2,7 @@
 
 A fault has one of three scopes. `request`: it hits one call (placing, cancelling, reading). `stream`: it hits one
 outgoing websocket frame. `state`: it changes the venue while it lasts; its hits count the calls made meanwhile. A fault
-ends when its `count` of hits or its `seconds` are used up; with neither given, a request or stream fault hits once and
+ends when its `count` of hits or its `seconds` are used up. With neither given, a request or stream fault hits once, and
 a state fault lasts until it is deleted. This module only decides; `venue.py` and `disturb.py` carry faults out.
 """
 

@@ -1,9 +1,9 @@
 """One symbol's market: its book, its rules, its tape of trades, its figures of the day and its book streams.
 
-Rule of a book stream. An update carries every price that was touched since the last one, also those that are unchanged
-again and those beyond the stream's depth (as gone), and every price that entered or left that depth. So a client that
-holds the state of any update id inside the update's range (a REST snapshot taken in between) and applies it ends with
-the venue's book. A new subscriber gets the state as last published, and continues with the next update without a gap.
+Rule of a book stream. An update carries every price that was touched since the last one, even if it is unchanged again.
+Prices beyond the stream's depth are sent as gone. It also carries every price that entered or left that depth. So a client
+may hold the state of any update id inside the update's range (a REST snapshot taken in between): with the update applied,
+it has the venue's book. A new subscriber gets the state as last published, and continues with the next update without a gap.
 """
 
 from collections import deque

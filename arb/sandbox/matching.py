@@ -2,8 +2,8 @@
 
 Theory. Each price level is a queue. Interest belongs either to the account (an `owner`) or to the background: the
 anonymous market makers of the scenario. An incoming order takes the best price first and, within a price, the oldest
-interest first. Background interest is set as one total per level: lowering it cuts its newest part, raising it adds at
-the back of the queue, so it never jumps ahead of an account order that was there before.
+interest first. Background interest is set as one total per level. A lower total cuts its newest part; a higher one adds at
+the back of the queue. So it never jumps ahead of an account order that was there before.
 
 Every visible change of a level raises `update_id` by one and is noted in each registered sink, so that publishers
 know exactly which levels changed since their last update.

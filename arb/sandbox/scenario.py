@@ -2,8 +2,8 @@
 
 Each symbol has one mid, a random walk common to all venues. Each venue adds a small mean-reverting offset, and now and
 then a dislocation: its whole ladder is a few basis points beyond both fees, for a fraction of a second to a few
-seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some hit the
-book while one is open, and some are just ahead of our order, so that a part of entry legs fills short.
+seconds. It is up or down with equal chance, so that inventory moves back and forth. Rivals see dislocations too: some
+hit the book while one is open, and some are just ahead of our order, so that a part of entry legs fills short.
 """
 
 import math

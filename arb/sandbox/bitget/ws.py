@@ -1,9 +1,9 @@
-"""Bitget's websocket language: `/v2/ws/public` with books, tickers and trades, `/v2/ws/private` with the account's own.
+"""Bitget's websocket dialect: `/v2/ws/public` with books, tickers and trades, `/v2/ws/private` with the account's own.
 
 A unified account has its own at `/v3/ws/private`. Source: the venue's API v2, "Websocket API", and each spot channel's
-page; API v3, "Websocket API", "Private". Known from stock clients and live reports: book frames carry `seq` and `pseq`
-(0 on a snapshot) and no checksum; a login frame may carry more than `op` and `args`; acknowledgements repeat the
-argument as asked.
+page; API v3, "Websocket API", "Private". The rest is known from stock clients and live reports. Book frames carry `seq`
+and `pseq` (0 on a snapshot) and no checksum. A login frame may carry more than `op` and `args`. Acknowledgements repeat
+the argument of the request.
 """
 
 from abc import abstractmethod

@@ -1,8 +1,8 @@
 """Gate APIv4 spot REST: routes, authentication, rate limits, expiry, errors. Pure: request in, answer out.
 
-Written from Gate's API documentation v4.106: paths and fields of the spot, wallet and account sections, limits of the
-section "Rate limit rules" (public 200 per 10 s and endpoint; placing 10 per s, account and market; cancelling 200 per
-s; other private 200 per 10 s and endpoint), labels of the section "Error handling".
+Written from Gate's API documentation v4.106: paths and fields of the spot, wallet and account sections, and labels of the
+section "Error handling". Limits are those of "Rate limit rules": public 200 per 10 s and endpoint; placing 10 per s,
+account and market; cancelling 200 per s; other private 200 per 10 s and endpoint.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Gate's websocket v4 for spot: market channels, private channels with per-frame auth, and order entry.
 
-Written from Gate's "Spot WebSocket v4" pages: a subscription list is atomic; private channels are signed frame by
-frame; `spot.obu` begins with a full frame and may not be subscribed twice; `spot.order_place` answers twice.
+Written from Gate's "Spot WebSocket v4" pages. A subscription list is atomic. Private channels are signed frame by frame.
+`spot.obu` begins with a full frame and may not be subscribed twice. `spot.order_place` answers twice.
 """
 
 import json

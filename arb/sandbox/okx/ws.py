@@ -1,8 +1,8 @@
-"""OKX's websocket language: the part shared by all addresses, and `/ws/v5/public` with books, tickers and trades.
+"""OKX's websocket dialect: the part shared by all addresses, and `/ws/v5/public` with books, tickers and trades.
 
-Source: the venue's API v5, "WebSocket", and each channel's page. Known from a stock client and the captures: a repeated
-subscription is honoured with another snapshot; the checksum of `books` is always 0; a quiet book gets a keep-alive
-about every minute, whose `prevSeqId` equals its `seqId` and whose sides are empty.
+Source: the venue's API v5, "WebSocket", and each channel's page. The rest is known from a stock client and the captures. A
+repeated subscription is answered with another snapshot. The checksum of `books` is always 0. A quiet book gets a
+keep-alive about every minute, with equal `prevSeqId` and `seqId` and empty sides.
 """
 
 from abc import abstractmethod
