@@ -35,8 +35,8 @@ class _Step(NamedTuple):
 def explanation(history: PairStory) -> dict[str, Any]:
     """Return pair, waterfall, orders, fills, alternatives, the books decided on, and the timeline.
 
-    `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before
-    it; `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
+    `steps` goes from the frames decided on to the end, each step with its wait since the previous step of its leg.
+    `timeline` has the entries that name one of the orders. Instants are milliseconds since the decision.
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]
     return {

@@ -177,7 +177,6 @@ def _reconciled(path: Path) -> list[ReconciledBalance]:
 
 
 def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:
-    """Return the page of one ledger."""
     commands = {
         "halt": control.halt,
         "resume": control.resume,

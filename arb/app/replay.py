@@ -74,7 +74,7 @@ def replay_tapes(
     """Replay; returns the summary and the exit code.
 
     Raises `ConfigError` for tapes that do not belong together, for options that would change nothing and for settings that
-    do not exist, and `StoreError` at a malformed line, when everything before it has been replayed and written down.
+    do not exist. Raises `StoreError` at a malformed line, after everything before it was replayed and written down.
     """
     changes = Changes(
         fee=None if options.fee_bps is None else options.fee_bps / BPS,

@@ -1,9 +1,9 @@
 """`arb doctor --drill`: a short run of the one composition that sends three small orders at each venue and opens no
 other pair.
 
-An order's result is judged by its row, as the engine has it from answers, streams and queries. Only a venue that took
-an order of this account and refused one that had expired is noted to enforce expiries (`ExpiryProved`); that is
-journalled and shortens proofs of absence in every later run on the account.
+An order's result is judged by its row, as the engine has it from answers, streams and queries. A venue enforces expiries
+(`ExpiryProved`) only if it took an order of this account and refused one that had expired. This proof is journalled; it
+shortens proofs of absence in every later run on the account.
 """
 
 import asyncio
