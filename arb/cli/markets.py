@@ -53,12 +53,12 @@ EVERY_S, EVERY_MIN_S = 30, 5
 def markets_command(given: Given, every_s: float | None, **asked: Any) -> int:
     """Show symbols that several venues list, and their edges.
 
-    For each symbol that at least two enabled venues list, it shows the volume of 24 hours at the second busiest venue,
-    book spreads, the smallest order, and whether the symbol is known to be one coin. It also shows the best edge now at
-    the best quotes, net of both taker fees (`[paper.fees]`), whether wallets on its way are open, and for how much of the
-    last hour there was an edge. No key is needed and nothing is traded; `[coins] keyed = true` uses existing keys, only
-    for currency lists. The rules of `[run.auto]` choose the symbols worth trading; --write puts the choice into the
-    settings. If a venue does not answer, it is named and the exit code is 3.
+    The table has each symbol that at least two enabled venues list. It shows the volume of 24 hours at the second
+    busiest venue, book spreads, the smallest order, and whether the symbol is known to be one coin. The best edge is that
+    now at the best quotes, net of both taker fees (`[paper.fees]`). Next to it are the wallets on its way, open or not,
+    and the part of the last hour with an edge. No key is needed and nothing is traded; `[coins] keyed = true` uses
+    existing keys, only for currency lists. The rules of `[run.auto]` choose the symbols worth trading; --write puts the
+    choice into the settings. If a venue does not answer, it is named and the exit code is 3.
     """
     settings, wait_s = given.settings, EVERY_S if every_s is None else every_s
     options = MarketsOptions(config=given.config or DEFAULT_CONFIG, every_s=wait_s, **asked)

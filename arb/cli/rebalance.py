@@ -42,10 +42,10 @@ def rebalance_command(
 ) -> int:
     """Plan withdrawals between venues, and make none.
 
-    For each asset that is outside its band in [inventory] at some venue, the plan shows how much to send, from which venue to
-    which, on which chain, with fee, minimum and time. It meets all bands at the least cost. Balances and wallets are those of
-    the running engine, or of the last run. Nothing is sent: withdrawals are yours to make. Exit code 3 if a band cannot be
-    met, with the reason.
+    For each asset that is outside its band in [inventory] at some venue, the plan shows how much to send, from where to
+    where, and on which chain, with fee, minimum and time. It meets all bands at the least cost. Balances and wallets
+    are those of the running engine, or of the last run. Nothing is sent: withdrawals are yours to make. Exit code 3 if
+    a band cannot be met, with the reason.
     """
     options = RebalanceOptions(
         mode=given.mode, db=given.db, asset=asset, max_cost_bps=Decimal(max_cost_bps), fees=dict(fees)

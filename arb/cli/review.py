@@ -100,9 +100,9 @@ def report_command(given: Given, html: Path | None, **rows: Any) -> int:
 def explain_command(given: Given, ident: str) -> int:
     """Explain one pair trade step by step.
 
-    Every step from the decision's market data to the last fill with its wait, both order books at that time with the
-    levels the plan took, the alternatives and why they were not taken, and the source and use of each cent; ID as `arb
-    pairs` shows it.
+    It shows every step from the decision's market data to the last fill, with its wait, and both order books at the
+    decision, with the levels that the plan took. It also shows the alternatives and why they were not taken, and the
+    source and use of each cent. ID as `arb pairs` shows it.
     """
     options = ReviewOptions(mode=given.mode, db=given.db, ident=ident)
     from arb.app import review
