@@ -68,8 +68,10 @@ def build_gateway(
     entry: OrderEntry = OrderEntry.REST,
     expiry_proved: bool = False,
 ) -> VenueGateway:
-    """Return the gateway of one account; raises `ConfigError` for a venue without order support, for a key without its
-    passphrase, and for orders over a websocket at a venue that has no adapter for it.
+    """Return the gateway of one account.
+
+    Raises `ConfigError` for a venue without order support, a key without its passphrase, and orders over a websocket at a
+    venue that has no adapter for it.
     """
     trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)

@@ -3,9 +3,9 @@
 With a key it also asks for the currency list (Wallet, "All Coins' Information") and for the rights of the key ("Get API
 Key Permission").
 
-`exchangeInfo` weighs 20 of the address's 6000 a minute. Only trading symbols are asked for, and without the sets of
-permissions: with all that was ever listed it would be several times as long, and decoding it would hold up the loop. So
-a symbol that is halted or delisted is simply gone from it. Dates of delisting are shown only to keys
+`exchangeInfo` weighs 20 of the address's 6000 a minute. It is asked for only with trading symbols, and without the sets of
+permissions. With all symbols ever listed it would be several times as long, and decoding it would hold up the loop. So a
+symbol that is halted or delisted is not in the answer. Dates of delisting are shown only to keys
 (`/sapi/v1/spot/delist-schedule`).
 """
 

@@ -1,9 +1,9 @@
 """How Bitget writes orders, fills and balances of a unified account (API v3, "Trade", "Account", and the private
 channels).
 
-Answers and frames use the same names. A fee is positive when charged, the other way round than in API v2. One account
-holds spot, margin and futures, and `BTCUSDT` is a name in each of them: only rows of the category `SPOT`, in either
-letter case, are of symbols that we trade, and all others are foreign.
+Answers and frames use the same names. A fee is positive when charged, the opposite of API v2. One account has spot, margin
+and futures, and `BTCUSDT` is a name in each of them. So only rows of the category `SPOT`, in either letter case, are of
+symbols that we trade; all others are foreign.
 """
 
 from decimal import Decimal

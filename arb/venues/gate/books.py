@@ -1,9 +1,9 @@
 """Gate's public spot books (Gate WebSocket v4, order book channels).
 
-`spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly;
-a gap means unsubscribe, wait for the answer, subscribe. Where it is not served (Gate's EU entity) `spot.order_book_update`,
-whose changes follow a snapshot fetched over REST (`arb.venues.books.plain.chain`); newer servers push that first, as `full`. A
-feed asks for one of the two and reads both.
+`spot.obu` ("Order Book V2") begins with the whole book, and each later frame continues it by `U == id + 1` exactly. After a
+gap the feed unsubscribes, waits for the answer, and subscribes again. Where that channel is not served (Gate's EU entity),
+`spot.order_book_update` is used. Its changes follow a snapshot fetched over REST (`arb.venues.books.plain.chain`); newer
+servers push the snapshot first, as `full`. A feed subscribes to one of the two channels and reads both.
 
 The send time of a frame is its `time_ms`, or else the time of the change (`t`). Frames of 2021 have neither, only `time` in
 whole seconds. Then the beginning of the second counts, so that a book may look older than it is, but never younger.

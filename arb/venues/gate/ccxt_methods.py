@@ -1,9 +1,9 @@
 """NOT USED BY THE ENGINE: overrides of ccxt for people, and tests, that call ccxt's own methods on `Gate`.
 
 The engine signs with `client.py`, reads orders with `records.py` and judges answers with `outcomes.py`. ccxt's own
-methods place an order with the same signature and the same guard; here they get exact numbers, Gate's `text`, and
-errors whose class agrees with `outcomes.py`: an order that met a server's fault is never a refusal (`ExchangeError`),
-it may exist (`OperationFailed`).
+methods place an order with the same signature and the same guard. Here they get exact numbers, Gate's `text`, and errors
+whose class agrees with `outcomes.py`. An order that met a server's fault may exist, so the error is `OperationFailed`
+and never a refusal (`ExchangeError`).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Gate's REST language for a spot account (Gate APIv4).
+"""Gate's REST dialect for a spot account (Gate APIv4).
 
-An ended order can be found by its number only, so without it the lists of open orders, ended orders and fills are read,
-in that order: an order that ends while they are read then shows in a later one.
+An ended order can be found by its number only. Without the number, the lists of open orders, ended orders and fills are
+read, in that order: an order that ends meanwhile then shows in a later list.
 """
 
 import re

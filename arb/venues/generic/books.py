@@ -1,9 +1,9 @@
 """The frames of a generic feed: whole books in arb's JSON, one to a frame, and notices of lost books.
 
-`{"symbol", "timestamp", "nonce", "bids", "asks", "polled"}`: prices and sizes are decimals as text, at most `DEPTH` a
-side, best first; `timestamp` in Unix ms and `nonce` are null where ccxt knows none; `polled`: the book was fetched and
-not pushed. A frame with `lost`, the cause, in the place of levels means that the book is not available for now. Each
-book replaces the one before.
+A frame is `{"symbol", "timestamp", "nonce", "bids", "asks", "polled"}`. Prices and sizes are decimals as text, at most
+`DEPTH` levels a side, best first. `timestamp` (Unix ms) and `nonce` are null where ccxt knows none. `polled`: the book was
+fetched and not pushed. A frame that has `lost`, the cause, in place of levels means that the book is not available for
+now. Each book replaces the one before.
 """
 
 from collections.abc import Sequence

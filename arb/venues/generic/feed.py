@@ -1,8 +1,8 @@
 """A generic feed: the books of one exchange from an unmodified `ccxt.pro` client without keys.
 
-Where the exchange pushes books they are watched, elsewhere fetched every `POLL_S`, in ccxt's own pace. Any failure of a
-book (it is not listed, the network is down, the exchange limits us, ccxt fails on an answer) is a frame that reports
-it, and the book is asked for again with back-off; the other books continue.
+Where the exchange pushes books, they are watched; elsewhere they are fetched every `POLL_S`, at ccxt's own pace. A book
+may fail: it is not listed, the network is down, the exchange limits us, ccxt fails on an answer. Then a frame reports
+that, and the book is asked for again with back-off; the other books continue.
 """
 
 import asyncio

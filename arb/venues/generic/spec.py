@@ -1,7 +1,7 @@
 """The exchanges a generic feed can read, and the names of their books on tapes.
 
-Such a venue is named `generic:EXCHANGE` everywhere, after the class of `ccxt.pro`: its frames are ours and not the
-exchange's own, so a tape of these is never taken for one of those. It has no `VenueSpec`, and so no rules, no fee, no
+Such a venue is named `generic:EXCHANGE` everywhere, after the class of `ccxt.pro`. Its frames are written by arb, so this
+name keeps its tapes apart from tapes of the exchange's own frames. It has no `VenueSpec`, and so no rules, no fee, no
 account and no seat in the engine's books: no order can result from it.
 """
 

@@ -1,9 +1,9 @@
 """The owner and rights of an OKX key, and how its account trades (API v5, "Get account configuration").
 
-The account's mode decides how spot orders are placed (`tdMode`: "Place order", "Trade Mode"): in cash in the modes
-`Spot` and `Futures`, against the margin of all assets in `Multi-currency margin` and `Portfolio margin`. `autoLoan`
-borrows in these two ("Only applicable to ..."), `enableSpotBorrow` in `Spot`. `feeType` is the side in which a buy pays
-its fee.
+The account's mode decides how spot orders are placed (`tdMode`: "Place order", "Trade Mode"). In the modes `Spot` and
+`Futures` they trade in cash. In `Multi-currency margin` and `Portfolio margin` they trade against the margin of all
+assets. `autoLoan` borrows in these last two ("Only applicable to ..."), `enableSpotBorrow` in `Spot`. `feeType` is the
+side in which a buy pays its fee.
 """
 
 from arb.market.ids import plain_id

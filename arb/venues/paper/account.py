@@ -1,7 +1,7 @@
 """The state of a paper account: balances, orders, sizes taken from levels, and bills.
 
-Everything an order changes is one entry that is written down before the order is answered, by the given
-`AccountMemory`: after a kill the next process finds the account as a venue would show it. Amounts are `Decimal`, exact.
+All changes by an order are written together, by the given `AccountMemory`, before the order is answered. So after a kill
+the next process finds the account as a venue would show it. Amounts are `Decimal`, exact.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """Paper trading: a simulated venue behind the gateway's interface. Nothing is sent, and there is no key that could
 sign.
 
-Rules and clock are the venue's own, read from its public addresses (`PaperSource`); the account is ours
-(`PaperAccount`); the books that the engine itself sees decide an order's fills (`PaperMatching`), live ones or those of
+Rules and clock are the venue's own, read from its public addresses (`PaperSource`). The account is simulated here
+(`PaperAccount`). An order's fills follow from the books that the engine sees (`PaperMatching`), live ones or those of
 a tape. An order arrives one latency after it was sent. Its answer, its fills and the balances arrive one latency later, as
 by the venue's answer and its private stream. Queries are answered as of the instant at which they arrive.
 """

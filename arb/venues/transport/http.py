@@ -2,12 +2,11 @@
 (`venues/kit/call.py`).
 
 `HttpTransport` is a gateway's interface to the network, one method wide so that it can be swapped. An attempt ends in
-exactly one of three ways, and which one matters for orders: an `HttpAnswer` (of any status), `NeverSent` (provably
-nothing was sent: the connection was never made) or `AnswerLost` (something may have arrived).
+exactly one of three ways, which orders must distinguish. `HttpAnswer`: an answer of any status. `NeverSent`: provably
+nothing was sent, as no connection was made. `AnswerLost`: something may have arrived.
 
 Reading is strict and bounded. Bytes that are not exactly one answer raise `BadAnswer`: for an order that means
-*unknown*, and guessing at the meaning of a broken answer doubles orders. Nothing is assumed about how the bytes are
-cut.
+*unknown*, and guessing at the meaning of a broken answer doubles orders. The bytes may arrive in pieces of any size.
 """
 
 import re

@@ -60,8 +60,10 @@ class Line(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def ready(self, since_ns: int) -> bool:
-        """Return whether a request may be written: none was, the connection is up and idle for no longer than since
-        then (monotonic), and nothing was received on it, an end included, that the loop or TLS has not read.
+        """Return whether a request may be written on this connection.
+
+        No other request was written, the connection is up, and it has been idle only since `since_ns` (monotonic) or later.
+        Nothing unread was received on it: no bytes, no part of a TLS record, no end.
         """
         transport = self._transport
         if self.asked or transport is None or self.idle_since_ns < since_ns:

@@ -1,8 +1,8 @@
 """Consecutive frames of a tape, each taken as `kernel.take_frame` takes one; compiled.
 
-Of several sources, the one with the earliest next line goes first; at equal instants, the first source. It ends at the
-first line that Python must handle: a frame that may make an edge, a frame for the plain reader, a line that is no frame,
-the end of a source, or the instant of another event.
+Of several sources, the one with the earliest next line goes first; at equal instants, the first source. It ends where
+Python must continue: at a frame that may make an edge, a frame for the plain reader, a line that is no frame, the end of a
+source, or the instant of another event.
 """
 
 from arb.market.words import ROW_WORDS

@@ -1,6 +1,6 @@
 """The bounds on the size of a trade between two books, in compiled code: depth, the venues' rules, bands and locks.
 
-Words of 64 bits hold all of it. Every product is bounded before it is made; where one might not fit, or two weighed
+All values are words of 64 bits, and every product is bounded before it is made. If a product might not fit, or two weighed
 prices are too close for floats to compare, the answer is "not sure", and plain code decides. So every answer is exact.
 The words of a block are named in `search_words.py`; the rules are those of `arb/core/pricing/sizes.py`.
 """

@@ -1,11 +1,11 @@
 """The frames of books as venues send them today, read by compiled code; a frame of any other form goes to the plain
 reader.
 
-Each function reads one change of one book and returns where the frame ends, or `FAILED`, and its contents: the row + 1,
-the kind of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it
-states none). The levels themselves are in the connection's scratch. Fields may have any order in which those needed
-first precede the others; a repeated or unknown field, or one of another type, fails. `<venue>/books.py` documents the
-fields.
+Each function reads one change of one book. It returns where the frame ends, or `FAILED`, and the frame's contents. These
+are the row + 1, the kind of the frame, the ids before and after it, the number of levels on each side, and the send time
+(ns, the venue's clock; 0: none). The levels themselves are in the connection's scratch. Fields may have any order in which
+those needed first precede the others. A repeated or unknown field, or one of another type, fails. `<venue>/books.py`
+documents the fields.
 """
 
 from arb.market.words import BOOK_AT, ROW_WORDS, SYMBOL_WORDS

@@ -1,9 +1,9 @@
-"""One frame from its bytes to the changed book and the answer whether plain code has work; compiled.
+"""One frame, from its bytes to the changed book and the answer whether plain code has work; compiled.
 
-`take` answers with `QUIET` where the frame is applied and that was all, with the row + 1 where plain code has something
-to do (the symbol may have an edge), and with `HAND_OVER` where the plain reader must take the frame. It does the same
-as `WireFeed.on_frame`, `Books.on_frame` and `DirtySymbols.rows`, in the same order; the rules of the chains are those
-of `<venue>/books.py`.
+`take` returns `QUIET` when the frame is applied and nothing else is due. It returns the row + 1 when plain code has work
+(the symbol may have an edge), and `HAND_OVER` when the plain reader must take the frame. It does the same as
+`WireFeed.on_frame`, `Books.on_frame` and `DirtySymbols.rows`, in the same order; the rules of the chains are those of
+`<venue>/books.py`.
 """
 
 from typing import Any

@@ -129,9 +129,9 @@ def _summed(builder: Any, digits: Any) -> Any:
 def leading_digits(typing_context: Any, word: Any) -> Any:
     """Return how many of a word's bytes are decimal digits before the first that is not, and their value times 16.
 
-    value * 16 + count, count 0 to 8. The bytes are made digits by an exclusive or with "0"; a byte then above 9 carries
-    into its highest bit when 0x76 is added, and the lowest such byte is the first that is no digit (a carry runs
-    upwards only). The digits are shifted to the top, zeros before them, and summed up pair by pair.
+    value * 16 + count, count 0 to 8. An exclusive or with "0" turns the bytes into digits. Then 0x76 is added: a byte above
+    9 carries into its highest bit. The lowest such byte is the first that is no digit (a carry runs upwards only). The
+    digits are shifted to the top, zeros before them, and summed up pair by pair.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -1,8 +1,8 @@
 """The pieces of a frame, for compiled code: numbers, strings, names of fields, lists of levels.
 
-Each function is given where its piece begins and where the frame ends, and returns where the piece ends, or `FAILED`: it is
-cut, or written in a way that only the plain reader understands (an exponent, an escape, white space, more digits than a word
-holds, a fraction finer than the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
+Each function is given where its piece begins and where the frame ends. It returns where the piece ends, or `FAILED` where
+the piece is cut or has a form that only the plain reader understands: an exponent, an escape, white space, more digits than a
+word holds, a fraction finer than the scale. So nothing is ever guessed, and nothing is read beyond the end of the frame.
 """
 
 from arb.venues.books.compiled.layout import HASH_PRIME, HASH_SPREAD, HASH_START, LEVELS_MAX, NAME_MAX

@@ -6,8 +6,8 @@ is missing, unreadable or contradicted, and its visible state:
 - a whole frame is read before anything of it is applied;
 - any frame that cannot be trusted makes the book unusable at once, with its levels gone, and asks for a resync;
 - while a book is unusable only a clean snapshot brings it back, and no change is applied;
-- a frame that cannot even be ascribed to a book makes all books of the connection unusable: it may have been a change
-  of any of them, and a quiet book would not notice its loss.
+- a frame that names no readable book makes all books of the connection unusable: it may have been a change of any of
+  them, and a quiet book would not show its loss.
 """
 
 from abc import ABC, abstractmethod
@@ -366,8 +366,8 @@ class WireFeed(ABC):
 
     def _unreadable(self, error: FrameError, at_ns: int) -> FrameResult:
         self._counts.malformed += 1
-        # The calls that led here would hold their results, and through these the error: a circle that no collector follows
-        # (`FrameResult` is kept from it), so that each unreadable frame would stay for good.
+        # The error's traceback holds the frames of these calls, and they hold the result, which holds the error. The
+        # collector does not follow this circle (`FrameResult` is kept from it), so each unreadable frame would stay for good.
         error.__traceback__ = error.__context__ = None
         if error.native_symbol is not None:
             slot = self._slot(error.native_symbol)

@@ -4,9 +4,9 @@ A frame is `{"arg": {"instType"?, "channel", "instId"}, "action": "snapshot" | "
 are `{"op": "subscribe", "args": [...]}`, answers `{"event": ...}`, and the heartbeat is the bare text `ping`, answered
 `pong`.
 
-The checksum that both used to send with every book, and may send again, is the CRC-32, as a signed 32-bit number, of
-the best 25 levels interleaved bid, ask, bid, ask as `price:size`, colon-joined, in the venue's own spelling; the
-shorter side simply runs out. It held on all 4,569 OKX and 318 Bitget frames of the captures.
+Both used to send a checksum with every book, and may send it again: a CRC-32 as a signed 32-bit number. Its text has the
+best 25 levels, interleaved bid, ask, bid, ask, as `price:size`, colon-joined, in the venue's own spelling. When the shorter
+side ends, the other continues. It held on all 4,569 OKX and 318 Bitget frames of the captures.
 """
 
 from abc import abstractmethod
