@@ -1,7 +1,7 @@
 """Placing and cancelling at OKX: the parameters of its order endpoints, and the answer to each item of a request.
 
 Source: the venue's API v5, "Order Book Trading / Trade", and its error-code table for orders. Every order is an item
-with its own code (`sCode`); the outer code is "0" when all items were taken, "1" when none was, and "2" when some were.
+with its own code (`sCode`). The outer code is "0" when all items were taken, "1" when none was, and "2" when some were.
 """
 
 import re
