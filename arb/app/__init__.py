@@ -19,8 +19,8 @@ def stores(settings: Settings, mode: str, db: str | None) -> tuple[str, Path]:
 def journals_of(settings: Settings, mode: str, db: str | None) -> Iterator[Path]:
     """Yield the paths where the journal of an existing ledger may be, at least one.
 
-    First the path by its URL, then the path recorded in a ledger on PostgreSQL: its engine may have been started from
-    another directory, or by another address of the server. Asking it may take seconds.
+    The first path is that by the ledger's URL. The second is recorded in a ledger on PostgreSQL: its engine may have been
+    started from another directory, or with another address of the server. Asking it may take seconds.
     """
     url, path = stores(settings, mode, db)
     if path.exists():

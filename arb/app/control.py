@@ -66,8 +66,8 @@ def halt(settings: Settings, options: ControlOptions) -> Answer:
 def resume(settings: Settings, options: ControlOptions) -> Answer:
     """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one.
 
-    `halted` in the answer is the cause that still blocks openings: the day's loss, unless `--allow-loss` was given;
-    `alerts`, where no engine runs, those that have ended with it.
+    `halted` in the answer is the cause that still blocks openings: the day's loss, unless `--allow-loss` was given. Where
+    no engine runs, `alerts` are those that ended with the halt.
     """
     allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
     journal, answer = _asked(settings, options, "resume", allowance)

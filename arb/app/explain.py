@@ -98,7 +98,7 @@ def _required(plan: PlanRecord | None) -> dict[str, Any] | None:
 def steps(history: PairStory) -> list[dict[str, Any]]:
     """Return the steps in order: instant, kind, leg, and the wait since the step before it on that leg.
 
-    Of an entry the step before the first is the decision, and of a decision the newest frame; of a repair it is the end
+    Before the first step of an entry is the decision, and before the decision the newest frame. Before a repair is the end
     of the orders before it. Between a decision and the send are sizing, the journal's commit, pacing and signing.
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]

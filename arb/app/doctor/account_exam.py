@@ -76,8 +76,8 @@ class DrillCost(NamedTuple):
 class AccountExam:
     """The checks of one account.
 
-    `others`: the other venues of a run; `rule`: its rule for coins; `journal`: restores the state of earlier runs, None
-    where there were none; `streams`: log in on the private stream, too.
+    `others`: the other venues of a run; `rule`: its rule for coins. `journal` restores the state of earlier runs; None: there
+    were none. `streams`: log in on the private stream, too.
     """
 
     def __init__(
