@@ -133,8 +133,8 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
 def read_env_file(path: Path) -> dict[str, str]:
     """Return the entries of `.env`; none where there is no file.
 
-    Raises `ConfigError` for a file that others may read, that another user owns, that git keeps, or that has a line
-    which is no `NAME=value`; no error shows its contents.
+    Raises `ConfigError` for a file that others may read, that another user owns, or that git keeps. The same goes for a
+    line that is no `NAME=value`. No error shows the contents.
     """
     try:
         _require_private(path, path.stat())  # only regular files are opened: a pipe would wait for its other end

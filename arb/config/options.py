@@ -33,9 +33,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb replay DAYS...`: files, and folders of tapes.
 
-    `journal`: that of the run whose tape it is, where it is not in its mode's default place. `latency_ms`: how long an
-    order travels to a simulated venue, and its answer back; `fee_bps`: the taker fee of every venue; `overrides`:
-    settings that replace the recorded ones, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, makes it an
+    `journal`: that of the tape's run, where it is not in its mode's default place. `latency_ms`: the time that an order
+    takes to a simulated venue, and its answer back. `fee_bps`: the taker fee of every venue. `overrides`: settings that
+    replace the recorded ones, as `KEY=VALUE`. With any of these three, or with a `seed`, the tape of a run becomes an
     experiment. `config_given`: whether the settings were named on the command line.
     """
 

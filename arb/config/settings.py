@@ -121,7 +121,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The consent to real orders, which also need `--live` on the command line, and the ramp by which pairs grow at first.
 
     A pair with real orders pays `ramp_start_quote` at most, twice that after `ramp_pairs` clean ones, and so on up to
-    `[limits] max_notional_quote`; `ramp_pairs` 0: that from the first pair on.
+    `[limits] max_notional_quote`. With `ramp_pairs` 0 there is no ramp.
     """
 
     enabled: bool = False

@@ -1,7 +1,7 @@
 """Read the value of one setting by its type and its name's ending, or return how to correct it.
 
-`_bps` is a rate, `_share` a share, `_ms`, `_s` and `_minute` whole numbers, `_env` the name of an environment variable;
-every other number that is not whole is an amount.
+`_bps` is a rate, `_share` a share, and `_env` the name of an environment variable. `_ms`, `_s` and `_minute` are whole
+numbers. Every other number that is not whole is an amount.
 """
 
 import re
