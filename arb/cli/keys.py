@@ -54,7 +54,7 @@ def list_command(given: Given) -> int:
 def add_command(given: Given, venue: str) -> int:
     """Put the key of VENUE into the system's keyring.
 
-    In a terminal its parts are asked for and not shown; elsewhere they are read from stdin, a line each: key, secret and, where
+    In a terminal its parts are asked for and not shown. Elsewhere they are read from stdin, a line each: key, secret and, where
     the venue has one, passphrase. Nothing is sent: `arb keys test VENUE` does that.
     """
     names = _chosen(given.settings, venue).key_names()
