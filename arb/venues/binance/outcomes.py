@@ -1,7 +1,7 @@
 """Binance's codes and their meaning, as data.
 
-Source: Binance spot, "Error codes". Binance files a repeated client order id under the code of every other refusal of a
-new order and marks it only in the message, so the message is read, too. A code that is not listed is unknown for an
+Source: Binance spot, "Error codes". A repeated client order id has the code of every other refusal of a new order. Only
+the message shows it, so the message is read, too. A code that is not listed is unknown for an
 order; `rules/outcome.py` describes how such rows are read.
 """
 

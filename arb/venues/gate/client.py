@@ -1,7 +1,7 @@
 """The Gate client: ccxt's signing overridden by Gate's double hash, on our clock and behind our guard.
 
-The engine uses `signed`, and so does every method of ccxt, through `GuardedClient.sign`: `endpoint_of` lists the writes
-that are signed, `build` places the parameters, `signing.py` hashes exactly the text that is sent. `order_frame` does
+The engine uses `signed`, and so does every method of ccxt, through `GuardedClient.sign`. `endpoint_of` lists the writes
+that are signed, `build` places the parameters, and `signing.py` hashes exactly the text that is sent. `order_frame` does
 the same for the order socket. Further overrides, for people who call ccxt's own methods, are in `ccxt_methods.py`.
 
 A write that is not listed here is never signed: withdrawals, transfers, loans, conversions, amendments, and orders

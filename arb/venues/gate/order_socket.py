@@ -1,8 +1,8 @@
 """Orders over Gate's websocket (Gate APIv4, "Spot WebSocket v4", order API): one login, then frames of event `api`.
 
 `spot.order_place` is answered twice under the same `request_id`: with `ack: true` when the frame was received, and with
-its result. Nothing but the result is an outcome. Status, label and message are those of REST, so one table judges both;
-the remaining rate limit is in the header of a result, where a count of 0 is omitted.
+its result. Only the result is an outcome. Status, label and message are those of REST, so one table judges both. The
+remaining rate limit is in the header of a result, where a count of 0 is omitted.
 """
 
 from collections.abc import Mapping

@@ -5,8 +5,8 @@ A REST signature is a double hash: the body's SHA-512 goes into a five-line text
 
     METHOD \\n PATH with /api/v4 \\n QUERY as decoded text, in the order sent \\n hex(SHA512(body)) \\n TIMESTAMP
 
-The secret is used as text: it is never decoded from hex or base64. Every part must be exactly the bytes on the wire;
-the caller formats a timestamp, a query or a body once and passes the same text to this module and to the socket.
+The secret is used as text: it is never decoded from hex or base64. Every part must be exactly the bytes on the wire.
+So the caller formats a timestamp, a query or a body once, and passes the same text to this module and to the socket.
 """
 
 import hashlib

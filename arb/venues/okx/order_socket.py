@@ -1,9 +1,9 @@
 """Orders over OKX's private websocket (API v5, "WS / Place order" and its siblings), answered under the request's own
 id.
 
-Since February 2026 the socket names an instrument by its number (`instIdCode` of the listing) and takes the name no
-longer; an instrument whose number is not known goes over REST. The answer is the envelope of REST with `id` and `op`
-around it, so one table judges both. An `event: error` names no request, so its subject is not known.
+Since February 2026 the socket takes only an instrument's number (`instIdCode` of the listing), and no longer its name. Orders
+in an instrument without a known number are sent over REST. The answer is the envelope of REST with `id` and `op` around it,
+so one table judges both. An `event: error` names no request, so its subject is not known.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -46,8 +46,8 @@ class Reached(msgspec.Struct):
 
 
 class Underway(msgspec.Struct):
-    """An order on its way: when it arrives (our clock), the levels within its limit when it was sent, and the newest
-    ones since that the venue sent before it arrives.
+    """An order on its way: when it arrives (our clock), and two sets of levels within its limit. These are the levels when it
+    was sent, and the newest ones that the venue sent before it arrives.
     """
 
     command: PlaceOrder
@@ -91,7 +91,7 @@ class PaperMatching:
     """Matches the orders of one account against the books that the engine itself sees.
 
     `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `fee_price`: the
-    price in quote of the asset that pays the account's fees; without a price, or with too little of it, the fee is
+    price in quote of the asset that pays the account's fees. Without a price, or with too little of that asset, the fee is
     taken from base or quote.
     """
 

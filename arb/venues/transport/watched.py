@@ -1,7 +1,7 @@
 """A network that records its traffic for some orders, and holds some requests back: for drills.
 
-Every message about one of those orders, a request, an answer or a received frame, is passed on as an `Exchange`,
-masked, and without headers that could hold a key. A request is written and signed at its usual time, and only then held
+Every request, answer or received frame about one of those orders is passed on as an `Exchange`, masked, and without
+headers that could hold a key. A request is written and signed at its usual time, and only then held
 back. A drill tests whether a venue refuses an order that arrives too late, so the request must have been in time when it
 was signed.
 """

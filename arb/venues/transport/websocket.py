@@ -270,8 +270,8 @@ async def open_websocket(
 ) -> WebSocket:
     """Return a websocket whose handshake is done; nothing is read before `read`. Raises `SocketEnded`.
 
-    `headers` go with the handshake; a redirect is never followed: the first message of a private stream is a login, and
-    it goes to the intended host, or nowhere.
+    `headers` are sent with the handshake. A redirect is never followed: the first message of a private stream is a login,
+    and only the intended host may receive it.
     """
     rng = system_random()
     key = base64.b64encode(rng.randbytes(16)).decode()

@@ -5,7 +5,7 @@ kept from the moment of subscribing, and a snapshot with an id is fetched. Chang
 one applied must overlap the snapshot's end, and each later one must continue its predecessor.
 
 A snapshot is fetched only when a change is kept that it has to meet. Without a change nothing shows that the stream serves
-this book, or that the answer is not from a cache: a book could live on a snapshot that nothing keeps up to date. So a
+this book, or that the answer is not from a cache. The book could live on a snapshot that nothing keeps up to date. So a
 quiet book waits for its first change. A snapshot is too old if it does not reach the kept changes, or the sequence at
 which the book was lost. Then it is fetched again, and the changes stay. The venue's `Rule` defines "overlap" and
 "continue":

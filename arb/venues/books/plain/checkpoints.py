@@ -42,8 +42,8 @@ class BookCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchore
     """One book: levels as (price, size), best first; none where it is not live. `sequence`: the id of its last change.
 
     `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0:
-    all. Of a book that is lost, `sequence` is the least that a fetched snapshot must reach, and `kept` are the changes that
-    wait for it, if there are any.
+    all. For a book that is lost, `sequence` is the least that a fetched snapshot must reach, and `kept` has the changes that
+    wait for it.
     """
 
     native_symbol: str

@@ -1,7 +1,7 @@
 """Shared by OKX and Bitget: frames of `arg`, `action` and `data`, books that begin with a pushed snapshot.
 
-A frame is `{"arg": {"instType"?, "channel", "instId"}, "action": "snapshot" | "update", "data": [book, ...]}`; requests
-are `{"op": "subscribe", "args": [...]}`, answers `{"event": ...}`, and the heartbeat is the bare text `ping`, answered
+A frame is `{"arg": {"instType"?, "channel", "instId"}, "action": "snapshot" | "update", "data": [book, ...]}`. Requests
+are `{"op": "subscribe", "args": [...]}`, and answers `{"event": ...}`. The heartbeat is the bare text `ping`, answered
 `pong`.
 
 Both used to send a checksum with every book, and may send it again: a CRC-32 as a signed 32-bit number. Its text has the
