@@ -46,7 +46,7 @@ from arb.view.tty import HeldLog, screen_possible
     "--sandbox",
     type=ADMIN_URL,
     metavar="ADMIN_URL",
-    help="Trade on this running `arb sandbox`; 'embedded': start one in this process.",
+    help="Trade on this running `arb sandbox`; 'embedded': start one for this run.",
 )
 @click.option("--tape", type=NEW_FILE, metavar="FILE", help="Write every frame and event here, for `arb replay`.")
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")

@@ -127,8 +127,7 @@ def record_command(given: Given, **options: Any) -> int:
 def tape_group() -> None:
     """Convert tapes.
 
-    A tape becomes Parquet for DuckDB, polars and other programs, or JSON lines again. `arb replay` and `arb books` read
-    both.
+    Tapes become Parquet for DuckDB, polars and other programs, or JSON lines again. `arb replay` and `arb books` read both.
     """
 
 

@@ -10,7 +10,7 @@ import msgspec
 from arb.config.settings import Mode
 
 EMBEDDED = "embedded"
-"""In place of a sandbox's address: a sandbox in this process."""
+"""In place of a sandbox's address: a sandbox that the command starts."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):

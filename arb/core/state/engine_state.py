@@ -95,7 +95,7 @@ class VenueState:
     def __init__(self, profile: VenueProfile) -> None:
         self.profile = profile
         self.account_id = ""
-        # Why the venue has not answered since the start of this run; None after its first answer. Until then no order is sent.
+        # Why the venue has not answered since the start of this run; None after its first answer. Until then nothing is sent.
         self.absent: str | None = None
         self.private_up = False
         # The doctor's finding that blocks openings here; None: no finding, or not checked.

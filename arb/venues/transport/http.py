@@ -163,7 +163,7 @@ class AnswerReader:
         return True
 
     def end(self) -> None:
-        """Record that the connection has ended; raises `BadAnswer` unless this makes the answer whole."""
+        """Record that the connection has ended; raises `BadAnswer` unless the answer is whole then."""
         if self._stage is _Stage.UNTIL_CLOSE:
             self._stage = _Stage.DONE
         if self._stage is not _Stage.DONE:
