@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from arb.app.doctor.checks import Result, check_quote
 from arb.cli.shared import DEFAULT_CONFIG, config_and_json, show
 from arb.config.quotes import DOLLARS
 from arb.config.values import read_amount
@@ -57,6 +56,8 @@ def init_command(
     wanted = _wanted(venues, symbols, regions, max_notional, asks=asks)
     settings = write_starter(path, wanted)
     quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
+    from arb.app.doctor.checks import Result, check_quote
+
     notes = [check_quote(venue, settings.venues.site(venue).region, quotes) for venue in wanted.venues]
     where = "" if path == DEFAULT_CONFIG else f" --config {path}"
     document: dict[str, Any] = {
