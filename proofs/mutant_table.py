@@ -257,9 +257,9 @@ MUTANTS = {
     ),
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
-        "arb/core/strategies/taker_pair/blockers.py",
-        'if "ledger" in state.store_blocked:',
-        "if not state.venues:",
+        "arb/core/engine.py",
+        "        if event.blocked:\n",
+        '        if event.blocked and event.store != "ledger":\n',
     ),
     "journal-opens": Mutant(
         "nothing opens while the journal lives on its reserve",

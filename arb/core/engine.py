@@ -86,6 +86,7 @@ from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineSettings, EngineState
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.core.trades.closing import Closer
@@ -426,9 +427,9 @@ class Engine:
 
     def _on_store(self, event: StoreStateChanged) -> None:
         if event.blocked:
-            self.state.store_blocked[event.store] = event.cause
+            self.state.blocks.put(Block(Source(event.store), text=event.cause))
         else:
-            self.state.store_blocked.pop(event.store, None)
+            self.state.blocks.lift(Source(event.store))
         venue_state = "stopped taking rows" if event.blocked else "takes rows again"
         self.state.incident(IncidentKind.STORE, f"{event.store} {venue_state}: {event.cause}", event.t_ns)
 

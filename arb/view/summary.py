@@ -11,6 +11,7 @@ from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
+from arb.core.state.blocks import Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
@@ -180,7 +181,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "fills": state.tally.fills,
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
-        "blocked": dict(state.store_blocked),
+        "blocked": {str(block.source): block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
     closed, routes = [], state.routes()

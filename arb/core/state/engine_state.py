@@ -4,7 +4,7 @@ Holds state and small queries only; the strategy, the order manager and the leg 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import permutations
 
@@ -25,6 +25,7 @@ from arb.core.messages.settings import (
     Timing,
     leg_cost_bps,
 )
+from arb.core.state.blocks import Block, Blocks
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
 from arb.core.state.decision_books import DecisionBooks
@@ -183,6 +184,7 @@ class EngineState:
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
+        self.blocks = Blocks()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
         self.trapped = TransferBlocks(settings.limits.trapped)
@@ -196,7 +198,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
         # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
@@ -278,6 +279,12 @@ class EngineState:
         account_id = self.venues[venue].account_id
         suspected = {asset for held_at, asset in self.suspected if held_at == venue}
         return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
+
+    def block(self, symbol: str, venues: Iterable[str], now_ns: int) -> Block | None:
+        """Return the first block that keeps a symbol from opening at any of `venues`, or None."""
+        venues = tuple(venues)
+        accounts = [self.venues[venue].account_id for venue in venues]
+        return self.blocks.first(("", *venues, *accounts), symbol, now_ns)
 
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
         return self.instruments.get((venue, symbol))

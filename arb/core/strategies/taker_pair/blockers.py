@@ -6,13 +6,14 @@ can end is kept with its basis, which is compared after each event. Where only t
 judgement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
 from arb.core.fees.fees import fee_funds, unsupported
 from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import Funds
+from arb.core.state.blocks import Block
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
@@ -124,10 +125,27 @@ class Blockers:
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason not to open a pair now, among those checked before any price; None without one."""
         state, (symbol, *venues) = self.state, route
+        return self._first(state.block(symbol, venues, now_ns), lambda: self._of_the_route(route, now_ns))
+
+    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        """Return the first reason at one venue and its book, in the order of `Reason`."""
+        block = self.state.block(symbol, (venue,), now_ns)
+        return self._first(block, lambda: self._at(venue, symbol, now_ns))
+
+    def _first(self, block: Block | None, judge: Callable[[], Reason | None]) -> Reason | None:
+        """Return the reason of a block, or what `judge` finds if that comes before it."""
+        if block is None:
+            return judge()
+        blocked = block.source.reason
+        found = judge() if blocked.rank > Reason.INSTRUMENT_HALTED.rank else None
+        return blocked if found is None or blocked.rank < found.rank else found
+
+    def _of_the_route(self, route: Route, now_ns: int) -> Reason | None:
+        state, (symbol, *venues) = self.state, route
         control = state.control
         if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
             return Reason.HALTED
-        first, second = self.reason_at(venues[0], symbol, now_ns), self.reason_at(venues[1], symbol, now_ns)
+        first, second = self._at(venues[0], symbol, now_ns), self._at(venues[1], symbol, now_ns)
         if first is not None or second is not None:
             return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)
         if state.books.skewed(*route):
@@ -141,8 +159,7 @@ class Blockers:
                 return Reason.FEE_UNKNOWN
         return None
 
-    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        """Return the first reason at one venue and its book, in the order of `Reason`."""
+    def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
         at, control = state.venues[venue], state.control
         if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
@@ -159,10 +176,6 @@ class Blockers:
             return Reason.INSTRUMENT_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
-        if "ledger" in state.store_blocked:
-            return Reason.LEDGER_BLOCKED
-        if "journal" in state.store_blocked:
-            return Reason.JOURNAL_BLOCKED
         worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
         if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
             return Reason.CLOCK_OFFSET
