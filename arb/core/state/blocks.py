@@ -19,6 +19,7 @@ class Source(StrEnum):
 
     LEDGER = "ledger"
     JOURNAL = "journal"
+    STOPPED = "stopped"
 
     @property
     def reason(self) -> Reason:
@@ -32,6 +33,7 @@ class Source(StrEnum):
 _REASONS = {
     Source.LEDGER: Reason.LEDGER_BLOCKED,
     Source.JOURNAL: Reason.JOURNAL_BLOCKED,
+    Source.STOPPED: Reason.FEE_UNKNOWN,
 }
 _RANKS = {source: rank for rank, source in enumerate(Source)}
 
@@ -58,11 +60,12 @@ class Blocks:
         # By place and name, the blocks that are held there, the one that wins first.
         self._held: dict[str, dict[str, tuple[Block, ...]]] = {}
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Block) -> Block:
         """Hold a block; it takes the place of the one that its source has put there under its key."""
         self.lift(block.source, block.at, block.name, block.key)
         here = self._held.setdefault(block.at, {})
         here[block.name] = tuple(sorted((*here.get(block.name, ()), block), key=lambda held: held.source.rank))
+        return block
 
     def lift(self, source: Source, at: str = "", name: str = "", key: str = "") -> Block | None:
         """Drop a block, and return it; None where there is none."""

@@ -198,8 +198,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
-        self.stopped: dict[tuple[str, str], str] = {}
         # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
         self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) with an unexplained balance, until it is settled.

@@ -19,6 +19,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.strategy import Strategy
 from arb.core.messages.timers import RulesTimer
 from arb.core.risk.instrument_bans import InstrumentBans
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.market.instrument import ENDS_MARGIN_S, Instrument
 from arb.market.numbers import plain
@@ -106,7 +107,8 @@ class Listings:
             try:
                 scale = wide_enough(state.books.scales[instrument.symbol], instrument.tick, instrument.lot)
             except ScaleTooFine as error:
-                state.stopped.setdefault(key, str(error))
+                if state.blocks.get(Source.STOPPED, *key) is None:
+                    state.blocks.put(Block(Source.STOPPED, *key, str(error)))
                 state.incident(IncidentKind.RULES_CHANGED, f"{text}; stopped: {error}", now_ns, venue=instrument.venue)
                 return msgspec.structs.replace(instrument, tick=before.tick, lot=before.lot)
             state.books.rescale(instrument.symbol, scale, now_ns)

@@ -155,7 +155,7 @@ class Blockers:
         if state.trapped.refused(route):
             return Reason.WALLET_CLOSED
         for venue in venues:
-            if (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]):
+            if unsupported(state, state.instruments[venue, symbol]):
                 return Reason.FEE_UNKNOWN
         return None
 

@@ -9,6 +9,7 @@ import pytest
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import InstrumentListed, VenueListed
 from arb.core.messages.records import IncidentRecord
+from arb.core.state.blocks import Source
 from arb.market.order import Side
 from arb.market.scale import Scale
 from tests.builders import D, a_refusal
@@ -86,7 +87,7 @@ def test_a_step_too_fine_for_64_bits_stops_the_symbol_at_that_venue_alone() -> N
     before = floor.books.scales[BTC]
     list_anew(floor, "gate", BTC, tick=Decimal("1e-15"))
     assert floor.books.scales[BTC] == before
-    assert ("gate", BTC) in floor.engine.state.stopped and ("okx", BTC) not in floor.engine.state.stopped
+    assert [(block.at, block.name) for block in floor.engine.state.blocks.of(Source.STOPPED)] == [("gate", BTC)]
     floor.whole("okx", BTC, "101.3x5", "102x5")
     floor.drain()
     assert not floor.placed()
