@@ -87,8 +87,8 @@ MUTANTS = {
     ),
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
-        "arb/core/strategies/taker_pair/blockers.py",
-        "key in state.rules_awaited or ",
+        "arb/core/state/engine_state.py",
+        "            self.blocks.put(Block(Source.RULES, venue, symbol, why))\n",
         "",
     ),
     "bar-ignored": Mutant(

@@ -141,7 +141,9 @@ def summarise(
         "state": str(state.control.state(now_ns)),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
-        "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
+        "barred_symbols": {
+            venue: symbols for venue in state.venues if (symbols := state.names_blocked(venue, Source.BARRED))
+        },
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
         "wallets_closed": engine.state.trapped.rows(engine.state.routes()),
@@ -256,7 +258,7 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "health": str(state.health.venues[venue].state),
         "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
-        "barred": state.barred_symbols(venue),
+        "barred": state.names_blocked(venue, Source.BARRED),
     }
     # Of a venue's only connection everything is said above.
     return shown | ({"connections": [_connection(engine, found) for found in connections]} if connections[1:] else {})
@@ -290,7 +292,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return "paused"
     if any(venue in leg.venues for leg in engine.state.control.late.values()):
         return str(HaltReason.LEG_DEADLINE)
-    stopped, barred = engine.state.stopped_assets(venue), engine.state.barred_symbols(venue)
+    stopped, barred = engine.state.stopped_assets(venue), engine.state.names_blocked(venue, Source.BARRED)
     parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)
     return "; ".join(parts) or None
 

@@ -11,12 +11,15 @@ from enum import StrEnum
 import msgspec
 
 from arb.core.messages.reasons import Reason
+from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
 
 
 class Source(StrEnum):
     """Who puts a block, in the order in which they win."""
 
+    RULES = "rules"
+    BARRED = "barred"
     LEDGER = "ledger"
     JOURNAL = "journal"
     STOPPED = "stopped"
@@ -31,6 +34,8 @@ class Source(StrEnum):
 
 
 _REASONS = {
+    Source.RULES: Reason.INSTRUMENT_HALTED,
+    Source.BARRED: Reason.INSTRUMENT_HALTED,
     Source.LEDGER: Reason.LEDGER_BLOCKED,
     Source.JOURNAL: Reason.JOURNAL_BLOCKED,
     Source.STOPPED: Reason.FEE_UNKNOWN,
@@ -41,7 +46,8 @@ _RANKS = {source: rank for rank, source in enumerate(Source)}
 class Block(msgspec.Struct, frozen=True):
     """One cause for which nothing opens `at` a venue or an account ("": anywhere) in a symbol or an asset `name` ("": in any).
 
-    `until_ns` None: until it is lifted. `key` tells apart what one source puts at one place.
+    `until_ns` None: until it is lifted. `key` tells apart what one source puts at one place. `listed`: the instrument as it was
+    listed when its block was put, where its source asks for that.
     """
 
     source: Source
@@ -50,6 +56,7 @@ class Block(msgspec.Struct, frozen=True):
     text: str = ""
     until_ns: int | None = None
     key: str = ""
+    listed: Instrument | None = None
 
     def holds(self, now_ns: int) -> bool:
         return self.until_ns is None or now_ns < self.until_ns

@@ -29,6 +29,7 @@ from arb.core.messages.recovery_records import (
     WrongPresumption,
 )
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Block, Blocks, Source
 from arb.market.numbers import ZERO, to_e8
 
 CARRIED = "carried"
@@ -88,8 +89,9 @@ class ExposureMeter:
 
 
 class Control:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, blocks: Blocks | None = None) -> None:
         self._limits = limits
+        self.blocks = Blocks() if blocks is None else blocks
         self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
         # A `HaltReason`, or the text of an older journal.
         self.halted: str | None = None
@@ -119,8 +121,6 @@ class Control:
         # By pair, the stops that its lateness caused, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
-        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/instrument_bans.py`).
-        self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
         # The known state of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
@@ -146,7 +146,8 @@ class Control:
         self.expiry_proved = set(record.expiry_proved)
         self.read_lags, self.wrong_presumptions = record.read_lags, record.wrong_presumptions
         self.day_presumed_e8 = record.day_presumed_e8
-        self.barred = {(held.account_id, held.listed.symbol): held for held in record.barred}
+        for held in record.barred:
+            self.blocks.put(Block(Source.BARRED, held.account_id, held.listed.symbol, held.text, listed=held.listed))
 
     @property
     def opening_allowed(self) -> bool:
@@ -303,7 +304,11 @@ class Control:
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
-            barred=tuple(held for _, held in sorted(self.barred.items())),
+            barred=tuple(
+                BarredInstrument(block.at, block.text, block.listed)
+                for block in sorted(self.blocks.of(Source.BARRED), key=lambda block: (block.at, block.name))
+                if block.listed is not None
+            ),
             read_lags=self.read_lags,
             wrong_presumptions=self.wrong_presumptions,
             day_presumed_e8=self.day_presumed_e8,

@@ -25,7 +25,7 @@ from arb.core.messages.settings import (
     Timing,
     leg_cost_bps,
 )
-from arb.core.state.blocks import Block, Blocks
+from arb.core.state.blocks import Block, Blocks, Source
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
 from arb.core.state.decision_books import DecisionBooks
@@ -181,10 +181,10 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote
         )
         self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
-        self.control = Control(settings.limits)
+        self.blocks = Blocks()
+        self.control = Control(settings.limits, self.blocks)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
-        self.blocks = Blocks()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
         self.trapped = TransferBlocks(settings.limits.trapped)
@@ -198,8 +198,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
-        self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) with an unexplained balance, until it is settled.
         self.suspected: set[tuple[str, str]] = set()
         # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
@@ -264,14 +262,16 @@ class EngineState:
         return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
     def is_barred(self, venue: str, symbol: str) -> bool:
-        return (self.venues[venue].account_id, symbol) in self.control.barred
+        return self.blocks.get(Source.BARRED, self.venues[venue].account_id, symbol) is not None
 
     def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
         """Return whether no order may be sent there in an instrument: it is barred, or its trade has not begun."""
         return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
 
-    def barred_symbols(self, venue: str) -> list[str]:
-        return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
+    def names_blocked(self, venue: str, *sources: Source) -> list[str]:
+        """Return the symbols or assets that sources block at a venue or its account."""
+        places = (venue, self.venues[venue].account_id)
+        return sorted({block.name for block in self.blocks.of(*sources) if block.at in places})
 
     def stopped_assets(self, venue: str) -> list[str]:
         account_id = self.venues[venue].account_id
@@ -372,16 +372,10 @@ class EngineState:
 
     def await_rules(self, venue: str, symbol: str, why: str, now_ns: int) -> None:
         """Open nothing in a symbol at a venue until its listing is re-read."""
-        if (venue, symbol) not in self.rules_awaited:
-            self.rules_awaited.add((venue, symbol))
+        if self.blocks.get(Source.RULES, venue, symbol) is None:
+            self.blocks.put(Block(Source.RULES, venue, symbol, why))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
-
-    def awaiting_rules(self, venue: str) -> set[str]:
-        """Return the symbols in which nothing opens at a venue until its listing is read again, or has changed."""
-        if not self.rules_awaited and not self.control.barred:
-            return set()
-        return {symbol for at, symbol in self.rules_awaited if at == venue}.union(self.barred_symbols(venue))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while."""

@@ -2,7 +2,7 @@
 
 A venue may change any rule at any time. The rules are re-read from time to time; an order refused for being off the venue's
 steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has been
-re-read (`EngineState.rules_awaited`), and open pairs are repaired as well as possible. The same holds for a symbol that is
+re-read (`Source.RULES`), and open pairs are repaired as well as possible. The same holds for a symbol that is
 missing or unreadable in the listing. It also holds for one with announced changes, from shortly before that instant until the
 rules were read after it.
 """
@@ -69,7 +69,7 @@ class Listings:
         if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
             instrument = self._take_steps(instrument, before, now_ns)
         self._fees.take(instrument, now_ns)
-        state.rules_awaited.discard((instrument.venue, instrument.symbol))
+        state.blocks.lift(Source.RULES, instrument.venue, instrument.symbol)
         self._await_change(instrument, now_ns)
         if before is not None and instrument.tradable != before.tradable:
             where = f"{instrument.symbol} at {instrument.venue}"
@@ -125,7 +125,7 @@ class Listings:
         if now_ns < change_ns - BEFORE_CHANGE_NS:
             state.out.timer(RulesTimer(instrument.venue, instrument.symbol), change_ns - BEFORE_CHANGE_NS)
         else:
-            state.rules_awaited.add((instrument.venue, instrument.symbol))
+            state.blocks.put(Block(Source.RULES, instrument.venue, instrument.symbol, "its rules are about to change"))
 
 
 def add_book(state: EngineState, instrument: Instrument, connection: str, now_ns: int) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.messages.events import HaltAsked, StoreStateChanged
 from arb.core.messages.records import OpportunityRecord
-from arb.core.messages.recovery_records import BarredInstrument, LateLeg
+from arb.core.messages.recovery_records import LateLeg
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Block, Source
 from arb.view.plain import line
 from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state, summarise
-from tests.builders import Bench, an_instrument
+from tests.builders import Bench
 from tests.unit.core.state.test_transfer_blocked import lists
 from tests.unit.core.trades.test_trade import fill
 
@@ -148,8 +149,7 @@ def test_a_trapped_route_stands_beside_it_and_in_the_line() -> None:
 
 def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
     bench = Bench()
-    bars = bench.engine.state.control.barred
-    bars["okx:test", "BTC/USDT"] = BarredInstrument("okx:test", "51155", an_instrument("okx"))
+    bench.engine.state.blocks.put(Block(Source.BARRED, "okx:test", "BTC/USDT", "51155"))
     state = present_state(bench.engine, bench.now_ns)
     assert [(venue["venue"], venue["halted"]) for venue in state["venues"]] == [
         ("gate", None),

@@ -172,8 +172,6 @@ class Blockers:
             state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote
         ):
             return Reason.VENUE_HALTED
-        if key in state.rules_awaited or (control.barred and state.is_barred(*key)):
-            return Reason.INSTRUMENT_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
         worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS

@@ -149,7 +149,9 @@ def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_rea
     ]
     dislocate(floor, ETH)
     assert [order.symbol for order in floor.placed()] == [BTC, BTC, ETH, ETH]
-    assert floor.engine.state.awaiting_rules("okx") == {BTC} and not floor.engine.state.awaiting_rules("gate")
+    assert floor.engine.state.names_blocked("okx", Source.RULES) == [BTC] and not floor.engine.state.names_blocked(
+        "gate", Source.RULES
+    )
 
 
 @pytest.mark.parametrize("lot", ["0.001", "0.5"])
@@ -157,7 +159,7 @@ def test_the_listing_read_again_opens_the_symbol_on_its_steps_be_they_as_before_
     floor = open_floor()
     refused_pair(floor)
     list_anew(floor, "okx", BTC, lot=D(lot))
-    assert not floor.engine.state.awaiting_rules("okx")
+    assert not floor.engine.state.names_blocked("okx", Source.RULES)
     dislocate(floor, BTC)
     sell = floor.placed()[-1]
     assert len(floor.placed()) == 4 and (sell.venue, sell.size % D(lot)) == ("okx", D(0))
