@@ -20,6 +20,7 @@ from arb.market.symbol import Symbol
 E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
 ROUTES_A_PART = 200
+STOPS = (Source.UNEXPLAINED, Source.DRIFT)
 EDGES_KEPT = 40
 """How many of the best edges the present state holds: more than any screen shows."""
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
@@ -140,7 +141,7 @@ def summarise(
         "halted": state.halted_at(now_ns),
         "state": str(state.control.state(now_ns)),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
-        "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
+        "stopped_assets": {venue: assets for venue in state.venues if (assets := state.names_blocked(venue, *STOPS))},
         "barred_symbols": {
             venue: symbols for venue in state.venues if (symbols := state.names_blocked(venue, Source.BARRED))
         },
@@ -292,7 +293,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return "paused"
     if any(venue in leg.venues for leg in engine.state.control.late.values()):
         return str(HaltReason.LEG_DEADLINE)
-    stopped, barred = engine.state.stopped_assets(venue), engine.state.names_blocked(venue, Source.BARRED)
+    stopped, barred = engine.state.names_blocked(venue, *STOPS), engine.state.names_blocked(venue, Source.BARRED)
     parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)
     return "; ".join(parts) or None
 

@@ -36,6 +36,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.records import FillRecord
 from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.messages.timers import DriftTimer
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.positions.counted import Counted
 from arb.core.state.positions.inventory import BalanceDifference
@@ -246,7 +247,7 @@ class BalanceReconciler:
         """
         key = (difference.venue, difference.asset)
         unexplained = self._unexplained.setdefault(key, Unexplained(event.t_ns))
-        self.state.suspected.add(key)
+        self.state.blocks.put(Block(Source.UNEXPLAINED, *key))
         if event.t_ns - unexplained.since_ns < self.state.timing.drift_grace_ms * NS_PER_MS:
             return False
         looked_into = 0 < unexplained.snapshot_ns < event.asked_ns
@@ -276,7 +277,7 @@ class BalanceReconciler:
     def _has_stopped(self, difference: BalanceDifference, event: BalancesReported) -> bool:
         """Return whether just this difference has stopped its asset already, in this process or in one before."""
         key, account_id = (difference.venue, difference.asset), self.state.venues[difference.venue].account_id
-        if key not in self._stopped and (account_id, difference.asset) in self.state.control.stopped:
+        if key not in self._stopped and self.state.blocks.get(Source.DRIFT, account_id, difference.asset):
             self._stopped[key] = _stopping(difference, event)
         known = self._stopped.get(key)
         if known is None:
@@ -290,7 +291,7 @@ class BalanceReconciler:
             return
         for asset in ended:
             del self._stopped[venue, asset]
-            state.control.stopped.pop((state.venues[venue].account_id, asset), None)
+            state.blocks.lift(Source.DRIFT, state.venues[venue].account_id, asset)
         text = f"{', '.join(ended)} at {venue}: the balances agree again, and their stops end"
         state.out.persist(state.control.record(event.t_ns, text))
         over = not any(held_at == venue for held_at, _ in self._stopped)
@@ -330,7 +331,7 @@ class BalanceReconciler:
             f" (reported {plain(difference.reported)}, fills, fees and transfers give {plain(difference.computed)}){unread};"
             " nothing opens with it there until they agree again, or until `arb resume`"
         )
-        state.control.stopped[state.venues[venue].account_id, asset] = text
+        state.blocks.put(Block(Source.DRIFT, state.venues[venue].account_id, asset, text))
         state.out.persist(state.control.record(event.t_ns, text))
         state.incident(IncidentKind.BALANCE_DRIFT, text, event.t_ns, severity=Severity.CRITICAL, venue=venue)
         self._stopped[venue, asset] = _stopping(difference, event)
@@ -338,7 +339,7 @@ class BalanceReconciler:
 
     def _forget(self, venue: str, asset: str) -> None:
         del self._unexplained[venue, asset]
-        self.state.suspected.discard((venue, asset))
+        self.state.blocks.lift(Source.UNEXPLAINED, venue, asset)
 
     def _note_explained(self, differing: set[str], event: BalancesReported) -> None:
         for asset, unexplained in self._of(event.venue):

@@ -18,6 +18,8 @@ from arb.market.symbol import Symbol
 class Source(StrEnum):
     """Who puts a block, in the order in which they win."""
 
+    UNEXPLAINED = "unexplained"
+    DRIFT = "drift"
     RULES = "rules"
     BARRED = "barred"
     LEDGER = "ledger"
@@ -34,6 +36,8 @@ class Source(StrEnum):
 
 
 _REASONS = {
+    Source.UNEXPLAINED: Reason.VENUE_HALTED,
+    Source.DRIFT: Reason.VENUE_HALTED,
     Source.RULES: Reason.INSTRUMENT_HALTED,
     Source.BARRED: Reason.INSTRUMENT_HALTED,
     Source.LEDGER: Reason.LEDGER_BLOCKED,
@@ -91,7 +95,12 @@ class Blocks:
         return None
 
     def of(self, *sources: Source) -> list[Block]:
-        return [block for block in self if block.source in sources]
+        found = (block for block in self if block.source in sources)
+        return sorted(found, key=lambda block: (block.at, block.name, block.key))
+
+    def clear(self, source: Source) -> None:
+        for block in self.of(source):
+            self.lift(source, block.at, block.name, block.key)
 
     def __iter__(self) -> Iterator[Block]:
         return (block for here in self._held.values() for found in here.values() for block in found)

@@ -116,8 +116,6 @@ class Control:
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
         self.unwell: tuple[str, ...] = ()
-        # (account, asset) with the unexplained part of its balance: nothing opens with it there.
-        self.stopped: dict[tuple[str, str], str] = {}
         # By pair, the stops that its lateness caused, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
@@ -140,12 +138,13 @@ class Control:
         self.clean_pairs = record.clean_pairs
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
-        self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
         self.late = {leg.pair_id: leg for leg in record.late}
         self.lifted_ns = record.lifted_ns
         self.expiry_proved = set(record.expiry_proved)
         self.read_lags, self.wrong_presumptions = record.read_lags, record.wrong_presumptions
         self.day_presumed_e8 = record.day_presumed_e8
+        for one in record.stopped:
+            self.blocks.put(Block(Source.DRIFT, one.account_id, one.asset, one.text))
         for held in record.barred:
             self.blocks.put(Block(Source.BARRED, held.account_id, held.listed.symbol, held.text, listed=held.listed))
 
@@ -248,7 +247,7 @@ class Control:
             self.day_floor_e8 = self.day_net_e8 - to_e8(allow_loss)
             self.day_loss_reached = False
         self.halted = None
-        self.stopped.clear()
+        self.blocks.clear(Source.DRIFT)
         self.late.clear()
         self.losses_in_a_row = 0
 
@@ -300,13 +299,13 @@ class Control:
             exposure_day_utc=self.exposure.day_utc,
             day_exposure=self.exposure.kept(),
             unwell=self.unwell,
-            stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
+            stopped=tuple(StoppedAsset(held.at, held.name, held.text) for held in self.blocks.of(Source.DRIFT)),
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
             barred=tuple(
                 BarredInstrument(block.at, block.text, block.listed)
-                for block in sorted(self.blocks.of(Source.BARRED), key=lambda block: (block.at, block.name))
+                for block in self.blocks.of(Source.BARRED)
                 if block.listed is not None
             ),
             read_lags=self.read_lags,

@@ -198,8 +198,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        # (venue, asset) with an unexplained balance, until it is settled.
-        self.suspected: set[tuple[str, str]] = set()
         # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
@@ -258,9 +256,6 @@ class EngineState:
         venue_state = self.venues[venue]
         return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
-    def asset_stopped(self, venue: str, asset: str) -> bool:
-        return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
-
     def is_barred(self, venue: str, symbol: str) -> bool:
         return self.blocks.get(Source.BARRED, self.venues[venue].account_id, symbol) is not None
 
@@ -272,11 +267,6 @@ class EngineState:
         """Return the symbols or assets that sources block at a venue or its account."""
         places = (venue, self.venues[venue].account_id)
         return sorted({block.name for block in self.blocks.of(*sources) if block.at in places})
-
-    def stopped_assets(self, venue: str) -> list[str]:
-        account_id = self.venues[venue].account_id
-        suspected = {asset for held_at, asset in self.suspected if held_at == venue}
-        return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
 
     def block(self, symbol: str, venues: Iterable[str], now_ns: int) -> Block | None:
         """Return the first block that keeps a symbol from opening at any of `venues`, or None."""

@@ -161,16 +161,12 @@ class Blockers:
 
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
-        at, control = state.venues[venue], state.control
+        at = state.venues[venue]
         if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
             return Reason.VENUE_HALTED
         if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
-            return Reason.VENUE_HALTED
-        if (state.suspected or control.stopped) and any(
-            state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote
-        ):
             return Reason.VENUE_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
