@@ -330,8 +330,8 @@ MUTANTS = {
     "lifts-unknown": Mutant(
         "nothing lifts itself while an order is unknown",
         "arb/core/risk/late_legs.py",
-        "if state.lost or any(pair.has_unknown for pair in self.orders.unfinished) or self.orders.unknown_orders():",
-        "if state.lost:",
+        "if unknown or state.blocks.of(Source.LOST):",
+        "if state.blocks.of(Source.LOST):",
     ),
     "lifts-again": Mutant(
         "a stop lifts itself once an hour at most",

@@ -24,6 +24,8 @@ class Source(StrEnum):
     BARRED = "barred"
     LEDGER = "ledger"
     JOURNAL = "journal"
+    LOST = "lost"
+    FROZEN = "frozen"
     STOPPED = "stopped"
 
     @property
@@ -42,6 +44,8 @@ _REASONS = {
     Source.BARRED: Reason.INSTRUMENT_HALTED,
     Source.LEDGER: Reason.LEDGER_BLOCKED,
     Source.JOURNAL: Reason.JOURNAL_BLOCKED,
+    Source.LOST: Reason.UNKNOWN_OUTSTANDING,
+    Source.FROZEN: Reason.UNKNOWN_OUTSTANDING,
     Source.STOPPED: Reason.FEE_UNKNOWN,
 }
 _RANKS = {source: rank for rank, source in enumerate(Source)}

@@ -198,10 +198,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
-        self.lost: set[tuple[str, str]] = set()
-        # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
-        self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}

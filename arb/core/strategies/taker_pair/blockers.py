@@ -173,8 +173,6 @@ class Blockers:
         worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
         if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
             return Reason.CLOCK_OFFSET
-        if key in state.lost or key in state.frozen.values():
-            return Reason.UNKNOWN_OUTSTANDING
         if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
             return Reason.UNKNOWN_OUTSTANDING
         if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):

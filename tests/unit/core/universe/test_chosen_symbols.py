@@ -7,6 +7,7 @@ import pytest
 from arb.core.messages.events import SymbolsChosen
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import IncidentRecord
+from arb.core.state.blocks import Block, Source
 from arb.market.order import Side
 from tests.builders import D, an_instrument
 from tests.support.floor import BTC, ETH, Floor, listed, native
@@ -134,9 +135,9 @@ def test_a_symbol_whose_pair_is_open_or_left_something_does_not_leave() -> None:
 def test_a_symbol_in_which_an_order_is_not_settled_does_not_leave(where: str) -> None:
     floor = Floor(instruments=listed(symbols=(BTC, ADA)))
     if where == "lost":
-        floor.engine.state.lost.add(("okx", ADA))
+        floor.engine.state.blocks.put(Block(Source.LOST, "okx", ADA))
     else:
-        floor.engine.state.frozen["arb1"] = ("okx", ADA)
+        floor.engine.state.blocks.put(Block(Source.FROZEN, "okx", ADA, key="arb1"))
     chosen(floor, dropped=[ADA])
     assert said(floor) == "kept: ADA/USDT (an order is not settled)"
 
