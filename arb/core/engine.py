@@ -293,7 +293,7 @@ class Engine:
         state = self.state
         state.run_id, state.nonce, state.sandbox_id = event.run_id, event.nonce, event.sandbox_id
         for venue, account_id in event.account_ids.items():
-            state.venues[venue].account_id = account_id
+            state.venues[venue].name_account(account_id)
         for venue, cause in event.absent.items():
             state.venues[venue].absent = cause
         self._run = RunRecord(
@@ -322,13 +322,14 @@ class Engine:
 
     def _on_venue_examined(self, event: VenueExamined) -> None:
         venue_state = self.state.venues[event.venue]
-        if event.failed is None and venue_state.failed is not None:
-            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
-            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
-        elif event.failed is not None:
+        if event.failed is not None:
             text = f"{event.venue}: nothing opens there in this run: {event.failed}"
             self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)
-        venue_state.failed = event.failed
+            venue_state.block(Source.DOCTOR, event.failed)
+        elif venue_state.blocked_by(Source.DOCTOR):
+            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
+            venue_state.lift(Source.DOCTOR)
 
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control
@@ -398,13 +399,13 @@ class Engine:
     # Accounts.
 
     def _on_private_up(self, event: PrivateUp) -> None:
-        self.state.venues[event.venue].private_up = True
+        self.state.venues[event.venue].lift(Source.PRIVATE)
         self.manager.on_private_up(event.venue, event.t_ns)
         self.accounts.on_private_up(event.venue, event.t_ns)
         self.state.out.refresh(event.venue)
 
     def _on_private_down(self, event: PrivateDown) -> None:
-        self.state.venues[event.venue].private_up = False
+        self.state.venues[event.venue].block(Source.PRIVATE, "its private stream is down")
 
     def _on_balances(self, event: BalancesReported) -> None:
         self.accounts.on_balances(event)

@@ -89,7 +89,7 @@ class Absence:
     def _rename(self, venue: str, account_id: str, former: Mapping[str, str]) -> None:
         """Rename a venue's account as the venue reports it; journalled state under its key's name belongs to it."""
         state = self.state
-        state.venues[venue].account_id = account_id
+        state.venues[venue].name_account(account_id)
         for order in self.manager.orders.values():
             if former.get(order.account_id) == account_id:
                 order.account_id = account_id

@@ -263,7 +263,7 @@ class AccountReconciler:
 
     def _note_first_snapshot(self, venue: str, now_ns: int) -> None:
         self.balances.hold_openings(venue, now_ns)
-        self.state.venues[venue].snapshot_taken = True
+        self.state.venues[venue].lift(Source.SNAPSHOT)
         for pair in self.manager.open.values():
             if pair.await_snapshots_until_ns > now_ns:
                 self.state.out.timer(PairTimer(pair.id), now_ns)

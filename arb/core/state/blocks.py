@@ -18,6 +18,10 @@ from arb.market.symbol import Symbol
 class Source(StrEnum):
     """Who puts a block, in the order in which they win."""
 
+    ACCOUNT = "account"
+    SNAPSHOT = "snapshot"
+    PRIVATE = "private"
+    DOCTOR = "doctor"
     UNEXPLAINED = "unexplained"
     DRIFT = "drift"
     RULES = "rules"
@@ -38,6 +42,10 @@ class Source(StrEnum):
 
 
 _REASONS = {
+    Source.ACCOUNT: Reason.VENUE_HALTED,
+    Source.SNAPSHOT: Reason.VENUE_HALTED,
+    Source.PRIVATE: Reason.VENUE_HALTED,
+    Source.DOCTOR: Reason.VENUE_HALTED,
     Source.UNEXPLAINED: Reason.VENUE_HALTED,
     Source.DRIFT: Reason.VENUE_HALTED,
     Source.RULES: Reason.INSTRUMENT_HALTED,

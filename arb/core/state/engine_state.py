@@ -93,16 +93,12 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
 
 class VenueState:
-    def __init__(self, profile: VenueProfile) -> None:
+    def __init__(self, profile: VenueProfile, blocks: Blocks) -> None:
         self.profile = profile
+        self._blocks = blocks
         self.account_id = ""
         # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
         self.absent: str | None = None
-        self.private_up = False
-        # The doctor's finding that blocks openings here; None: no finding, or not checked.
-        self.failed: str | None = None
-        # Whether an account snapshot was taken since the start; before that nothing opens.
-        self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
         # Whether the venue has called a request of ours out of time since its clock was last measured.
@@ -112,6 +108,33 @@ class VenueState:
         # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
         self.held_until_ns = 0
         self.rejects_in_a_row = 0
+        self.block(Source.ACCOUNT, "its account has no name")
+        self.block(Source.SNAPSHOT, "account snapshot under way")
+        self.block(Source.PRIVATE, "its private stream is down")
+
+    @property
+    def private_up(self) -> bool:
+        return not self.blocked_by(Source.PRIVATE)
+
+    @property
+    def snapshot_taken(self) -> bool:
+        """Return whether an account snapshot was taken since the start."""
+        return not self.blocked_by(Source.SNAPSHOT)
+
+    def name_account(self, account_id: str) -> None:
+        self.account_id = account_id
+        if account_id:
+            self.lift(Source.ACCOUNT)
+
+    def block(self, source: Source, text: str) -> None:
+        """Open nothing at this venue until its block is lifted."""
+        self._blocks.put(Block(source, self.profile.venue, text=text))
+
+    def lift(self, source: Source) -> None:
+        self._blocks.lift(source, self.profile.venue)
+
+    def blocked_by(self, source: Source) -> bool:
+        return self._blocks.get(source, self.profile.venue) is not None
 
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
         """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
@@ -173,7 +196,8 @@ class EngineState:
         self.settings = settings
         self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
         self.books = books
-        self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
+        self.blocks = Blocks()
+        self.venues = {profile.venue: VenueState(profile, self.blocks) for profile in settings.venues}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory(self.instruments)
         self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
@@ -181,7 +205,6 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote
         )
         self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
-        self.blocks = Blocks()
         self.control = Control(settings.limits, self.blocks)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()

@@ -162,8 +162,6 @@ class Blockers:
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
         at = state.venues[venue]
-        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
-            return Reason.VENUE_HALTED
         if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
