@@ -289,7 +289,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return f"does not answer since the start: {venue_state.absent}"
     if not venue_state.snapshot_taken:
         return "account snapshot under way"
-    if venue_state.paused_until_ns > now_ns:
+    if venue_state.blocked_until_ns(Source.PAUSE) > now_ns:
         return "paused"
     if any(venue in leg.venues for leg in engine.state.control.late.values()):
         return str(HaltReason.LEG_DEADLINE)

@@ -163,7 +163,7 @@ class Market:
                 acked_ns=now,
             )
         )
-        self.bench.engine.state.venues[order.venue].paused_until_ns = 0
+        self.bench.engine.state.venues[order.venue].lift(Source.PAUSE)
 
     def _accept(self, order: PlaceOrder, filled: Decimal) -> None:
         now = self.bench.now_ns

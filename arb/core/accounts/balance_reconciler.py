@@ -111,7 +111,7 @@ class BalanceReconciler:
             self._hold_openings_if_overdue(event.venue, event.t_ns)
             return []
         self._compared_ns[event.venue] = event.t_ns
-        self.state.venues[event.venue].held_until_ns = 0
+        self.state.venues[event.venue].lift(Source.COMPARISON)
         inventory = self.state.inventory
         unsettled = [found for found in differences if not inventory.explain(found.venue, found.asset)]
         inventory.forget_uncertain(event.venue, {found.asset for found in differences}, event.asked_ns)
@@ -214,7 +214,7 @@ class BalanceReconciler:
         return self._agreed_ns.get(venue, 0)
 
     def hold_openings(self, venue: str, now_ns: int) -> None:
-        self.state.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
+        self._hold(venue, now_ns + HOLD_START_MS * NS_PER_MS)
         self.state.out.refresh(venue)
 
     def basis_taken(self, venue: str, asked_ns: int, unsettled: Collection[str]) -> None:
@@ -353,21 +353,23 @@ class BalanceReconciler:
 
     def _hold_openings_if_overdue(self, venue: str, now_ns: int) -> None:
         """Hold openings back where a report could not be compared, if a comparison is overdue; read again soon."""
-        timing, venue_state = self.state.timing, self.state.venues[venue]
+        timing = self.state.timing
         overdue_ns = (
             self._compared_ns.setdefault(venue, now_ns) + OVERDUE_REFRESHES * timing.balance_refresh_s * NS_PER_S
         )
-        if (
-            self._of(venue) or now_ns >= overdue_ns
-        ) and now_ns >= venue_state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
-            venue_state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
+        again_ns = self.state.venues[venue].blocked_until_ns(Source.COMPARISON) + HOLD_AGAIN_MS * NS_PER_MS
+        if (self._of(venue) or now_ns >= overdue_ns) and now_ns >= again_ns:
+            self._hold(venue, now_ns + HOLD_MS * NS_PER_MS)
         if self._held(venue, now_ns):
             self.state.out.timer(DriftTimer(venue), now_ns + COMPARE_AGAIN_MS * NS_PER_MS)
         elif self._of(venue):
             self._wake(venue, now_ns)
 
+    def _hold(self, venue: str, until_ns: int) -> None:
+        self.state.venues[venue].block(Source.COMPARISON, "its balances are to be compared", until_ns)
+
     def _held(self, venue: str, now_ns: int) -> bool:
-        return now_ns < self.state.venues[venue].held_until_ns
+        return now_ns < self.state.venues[venue].blocked_until_ns(Source.COMPARISON)
 
     def _snapshot_if_due(self, venue: str, now_ns: int, again_s: int = SNAPSHOT_AGAIN_S) -> None:
         if now_ns - self._asked_ns.get(venue, 0) >= again_s * NS_PER_S:

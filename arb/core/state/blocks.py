@@ -22,6 +22,9 @@ class Source(StrEnum):
     SNAPSHOT = "snapshot"
     PRIVATE = "private"
     DOCTOR = "doctor"
+    PAUSE = "pause"
+    ENTRIES = "entries"
+    COMPARISON = "comparison"
     UNEXPLAINED = "unexplained"
     DRIFT = "drift"
     RULES = "rules"
@@ -46,6 +49,9 @@ _REASONS = {
     Source.SNAPSHOT: Reason.VENUE_HALTED,
     Source.PRIVATE: Reason.VENUE_HALTED,
     Source.DOCTOR: Reason.VENUE_HALTED,
+    Source.PAUSE: Reason.VENUE_HALTED,
+    Source.ENTRIES: Reason.VENUE_HALTED,
+    Source.COMPARISON: Reason.VENUE_HALTED,
     Source.UNEXPLAINED: Reason.VENUE_HALTED,
     Source.DRIFT: Reason.VENUE_HALTED,
     Source.RULES: Reason.INSTRUMENT_HALTED,
@@ -57,6 +63,9 @@ _REASONS = {
     Source.STOPPED: Reason.FEE_UNKNOWN,
 }
 _RANKS = {source: rank for rank, source in enumerate(Source)}
+
+TIMED = (Source.PAUSE, Source.ENTRIES, Source.COMPARISON)
+"""Those that block a venue until an instant."""
 
 
 class Block(msgspec.Struct, frozen=True):

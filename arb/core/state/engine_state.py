@@ -103,10 +103,6 @@ class VenueState:
         self.clock_error_ns = 0
         # Whether the venue has called a request of ours out of time since its clock was last measured.
         self.clock_suspected = False
-        self.paused_until_ns = 0
-        self.entries_stopped_until_ns = 0
-        # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
-        self.held_until_ns = 0
         self.rejects_in_a_row = 0
         self.block(Source.ACCOUNT, "its account has no name")
         self.block(Source.SNAPSHOT, "account snapshot under way")
@@ -126,15 +122,19 @@ class VenueState:
         if account_id:
             self.lift(Source.ACCOUNT)
 
-    def block(self, source: Source, text: str) -> None:
-        """Open nothing at this venue until its block is lifted."""
-        self._blocks.put(Block(source, self.profile.venue, text=text))
+    def block(self, source: Source, text: str, until_ns: int | None = None) -> None:
+        self._blocks.put(Block(source, self.profile.venue, text=text, until_ns=until_ns))
 
     def lift(self, source: Source) -> None:
         self._blocks.lift(source, self.profile.venue)
 
     def blocked_by(self, source: Source) -> bool:
         return self._blocks.get(source, self.profile.venue) is not None
+
+    def blocked_until_ns(self, source: Source) -> int:
+        """Return the end of a block, past or to come; 0 without one that has an end."""
+        found = self._blocks.get(source, self.profile.venue)
+        return 0 if found is None else found.until_ns or 0
 
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
         """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
@@ -387,11 +387,13 @@ class EngineState:
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
-        """Open nothing at a venue for a while."""
-        until = now_ns + int(seconds * 1000) * NS_PER_MS
-        self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
+        """Open nothing at a venue for a while, and repair elsewhere."""
+        self._block_for(Source.PAUSE, "paused", venue, seconds, now_ns)
 
     def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while; repairs continue."""
-        until = now_ns + int(seconds * 1000) * NS_PER_MS
-        self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)
+        self._block_for(Source.ENTRIES, "nothing opens for a moment", venue, seconds, now_ns)
+
+    def _block_for(self, source: Source, text: str, venue: str, seconds: float, now_ns: int) -> None:
+        until_ns, at = now_ns + int(seconds * 1000) * NS_PER_MS, self.venues[venue]
+        at.block(source, text, max(at.blocked_until_ns(source), until_ns))

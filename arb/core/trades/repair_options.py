@@ -12,6 +12,7 @@ import msgspec
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
 from arb.core.messages.settings import Limits, OnSingleLeg
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.repair_choice import ONLY, RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
 from arb.core.trades.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
@@ -82,7 +83,11 @@ class RepairOptions:
             venues.reverse()
         states, health = state.venues, state.health.venues
         venues.sort(
-            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
+            key=lambda v: (
+                health[v].quarantined,
+                states[v].blocked_until_ns(Source.PAUSE) > now_ns,
+                passed_over(pair, v, now_ns),
+            )
         )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance), now_ns) for venue in venues)
         return next((order for order in orders if order is not None), None)
@@ -110,7 +115,7 @@ class RepairOptions:
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         state, symbol = self.state, pair.plan.symbol
-        if state.venues[venue].paused_until_ns > now_ns:
+        if state.venues[venue].blocked_until_ns(Source.PAUSE) > now_ns:
             return Reason.VENUE_HALTED
         if venue in venues_without_snapshot(state, pair, now_ns):
             return Reason.VENUE_HALTED

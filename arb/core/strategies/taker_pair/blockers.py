@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS
 from arb.core.fees.fees import fee_funds, unsupported
 from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import Funds
-from arb.core.state.blocks import Block
+from arb.core.state.blocks import TIMED, Block
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
@@ -115,8 +115,7 @@ class Blockers:
         if reason is Reason.RATE_BUDGET:
             return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns)
         if reason is Reason.VENUE_HALTED:
-            known = [state.venues[venue] for venue in venues]
-            until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)
+            until_ns = max(state.venues[venue].blocked_until_ns(source) for venue in venues for source in TIMED)
             return until_ns + 1 if until_ns > now_ns else 0
         if reason is Reason.INSTRUMENT_HALTED:
             return max(state.instruments[venue, symbol].opens_from_ns(now_ns) or 0 for venue in venues)
@@ -163,8 +162,6 @@ class Blockers:
         state, key = self.state, (venue, symbol)
         at = state.venues[venue]
         if state.health.venues[venue].quarantined:
-            return Reason.VENUE_HALTED
-        if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
             return Reason.VENUE_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
