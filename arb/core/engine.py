@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.account_renames import journal_renames
@@ -377,16 +377,16 @@ class Engine:
 
     def _on_clock(self, event: ClockMeasured) -> None:
         venue_state = self.state.venues[event.venue]
-        venue_state.offset_ns, venue_state.clock_error_ns, venue_state.clock_suspected = (
-            event.offset_ns,
-            event.error_ns,
-            False,
-        )
+        venue_state.offset_ns, venue_state.clock_error_ns = event.offset_ns, event.error_ns
+        if event.error_ns > self.state.timing.max_clock_offset_error_ms * NS_PER_MS:
+            venue_state.block(Source.CLOCK, "its clock is not known closely enough")
+        else:
+            venue_state.lift(Source.CLOCK)
         self.state.books.set_offset(event.venue, event.offset_ns)
         self.manager.on_clock(event.venue, event.offset_ns)
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
-        self.state.venues[event.venue].clock_suspected = True
+        self.state.venues[event.venue].block(Source.CLOCK, "it calls our requests out of time")
 
     def _on_clock_anchored(self, event: ClockAnchored) -> None:
         for venue, venue_state in self.state.venues.items():

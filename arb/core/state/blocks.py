@@ -31,6 +31,7 @@ class Source(StrEnum):
     BARRED = "barred"
     LEDGER = "ledger"
     JOURNAL = "journal"
+    CLOCK = "clock"
     LOST = "lost"
     FROZEN = "frozen"
     STOPPED = "stopped"
@@ -58,6 +59,7 @@ _REASONS = {
     Source.BARRED: Reason.INSTRUMENT_HALTED,
     Source.LEDGER: Reason.LEDGER_BLOCKED,
     Source.JOURNAL: Reason.JOURNAL_BLOCKED,
+    Source.CLOCK: Reason.CLOCK_OFFSET,
     Source.LOST: Reason.UNKNOWN_OUTSTANDING,
     Source.FROZEN: Reason.UNKNOWN_OUTSTANDING,
     Source.STOPPED: Reason.FEE_UNKNOWN,

@@ -101,12 +101,11 @@ class VenueState:
         self.absent: str | None = None
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
-        # Whether the venue has called a request of ours out of time since its clock was last measured.
-        self.clock_suspected = False
         self.rejects_in_a_row = 0
         self.block(Source.ACCOUNT, "its account has no name")
         self.block(Source.SNAPSHOT, "account snapshot under way")
         self.block(Source.PRIVATE, "its private stream is down")
+        self.block(Source.CLOCK, "its clock has not been compared")
 
     @property
     def private_up(self) -> bool:

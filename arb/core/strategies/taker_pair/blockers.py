@@ -160,14 +160,10 @@ class Blockers:
 
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
-        at = state.venues[venue]
         if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
-        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
-        if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
-            return Reason.CLOCK_OFFSET
         if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
             return Reason.UNKNOWN_OUTSTANDING
         if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):
