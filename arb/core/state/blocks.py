@@ -22,6 +22,7 @@ class Source(StrEnum):
     SNAPSHOT = "snapshot"
     PRIVATE = "private"
     DOCTOR = "doctor"
+    QUARANTINE = "quarantine"
     PAUSE = "pause"
     ENTRIES = "entries"
     COMPARISON = "comparison"
@@ -50,6 +51,7 @@ _REASONS = {
     Source.SNAPSHOT: Reason.VENUE_HALTED,
     Source.PRIVATE: Reason.VENUE_HALTED,
     Source.DOCTOR: Reason.VENUE_HALTED,
+    Source.QUARANTINE: Reason.VENUE_HALTED,
     Source.PAUSE: Reason.VENUE_HALTED,
     Source.ENTRIES: Reason.VENUE_HALTED,
     Source.COMPARISON: Reason.VENUE_HALTED,

@@ -160,8 +160,6 @@ class Blockers:
 
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
-        if state.health.venues[venue].quarantined:
-            return Reason.VENUE_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
         if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
