@@ -252,8 +252,8 @@ MUTANTS = {
     "halt-opens": Mutant(
         "nothing opens while trading is halted",
         "arb/core/state/control.py",
-        "return self.halted is None and not self.reducing",
-        "return not self.reducing",
+        "            self.blocks.put(Block(Source.HALT, text=reason))\n",
+        '            self.blocks.put(Block(Source.HALT, at="nowhere", text=reason))\n',
     ),
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
@@ -299,9 +299,9 @@ MUTANTS = {
     ),
     "late-opens": Mutant(
         "nothing opens in the symbol and at the venues of a late pair",
-        "arb/core/strategies/taker_pair/blockers.py",
-        "if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):",
-        "if not control.opening_allowed:",
+        "arb/core/state/control.py",
+        'for at, name in (("", leg.symbol), *((venue, "") for venue in leg.venues)):',
+        "for at, name in ():",
     ),
     "late-alone": Mutant(
         "two pairs that are late at the same time halt trading",

@@ -346,7 +346,7 @@ class Engine:
         state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
-        self.state.control.reducing = True
+        self.state.blocks.put(Block(Source.SHUTDOWN, text="shutting down"))
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
         self.strategy.finish(event.t_ns)

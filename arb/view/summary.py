@@ -291,7 +291,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return "account snapshot under way"
     if venue_state.blocked_until_ns(Source.PAUSE) > now_ns:
         return "paused"
-    if any(venue in leg.venues for leg in engine.state.control.late.values()):
+    if any(block.at == venue for block in engine.state.blocks.of(Source.LATE_LEG)):
         return str(HaltReason.LEG_DEADLINE)
     stopped, barred = engine.state.names_blocked(venue, *STOPS), engine.state.names_blocked(venue, Source.BARRED)
     parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)

@@ -37,7 +37,7 @@ class LateLegs:
     def stop(self, pair: PairTrade, text: str, now_ns: int) -> None:
         """Stop opening where a pair that has passed its deadline trades; everywhere if it is the second such pair."""
         state, symbol = self.state, pair.plan.symbol
-        state.control.late[pair.id] = LateLeg(pair.id, symbol, pair.venues)
+        state.control.stop_late(LateLeg(pair.id, symbol, pair.venues))
         text = f"{text}: nothing opens in {symbol}, nor at {' and '.join(pair.venues)}, until it has ended"
         state.out.persist(state.control.record(now_ns, text))
         state.incident(IncidentKind.LATE_LEG, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)

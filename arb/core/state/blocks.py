@@ -18,6 +18,9 @@ from arb.market.symbol import Symbol
 class Source(StrEnum):
     """Who puts a block, in the order in which they win."""
 
+    HALT = "halt"
+    LATE_LEG = "late_leg"
+    SHUTDOWN = "shutdown"
     ACCOUNT = "account"
     SNAPSHOT = "snapshot"
     PRIVATE = "private"
@@ -47,6 +50,9 @@ class Source(StrEnum):
 
 
 _REASONS = {
+    Source.HALT: Reason.HALTED,
+    Source.LATE_LEG: Reason.HALTED,
+    Source.SHUTDOWN: Reason.HALTED,
     Source.ACCOUNT: Reason.VENUE_HALTED,
     Source.SNAPSHOT: Reason.VENUE_HALTED,
     Source.PRIVATE: Reason.VENUE_HALTED,

@@ -306,8 +306,10 @@ class EngineState:
         """Return the reason that stops all openings: a halt, the day's loss, or late pairs whose stops block every route."""
         control = self.control
         found = control.halted_at(now_ns)
-        if found is None and control.late and all(control.stopped_by_late(of, at) for of, *at in self.routes()):
-            return HaltReason.LEG_DEADLINE.value
+        if found is None and control.late:
+            blocks = (self.block(symbol, venues, now_ns) for symbol, *venues in self.routes())
+            if all(block is not None and block.source is Source.LATE_LEG for block in blocks):
+                return HaltReason.LEG_DEADLINE.value
         return found
 
     def routes(self) -> Iterator[tuple[str, str, str]]:

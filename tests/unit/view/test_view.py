@@ -98,7 +98,7 @@ def test_a_halt_and_a_blocked_store_stand_below_it() -> None:
 
 def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None:
     bench = Bench()
-    bench.engine.state.control.late[7] = LateLeg(7, "BTC/USDT", ("gate", "okx"))
+    bench.engine.state.control.stop_late(LateLeg(7, "BTC/USDT", ("gate", "okx")))
     state = present_state(bench.engine, bench.now_ns)
     assert state["late_legs"] == [
         {"pair": "7", "symbol": "BTC/USDT", "venues": ("gate", "okx"), "reason": "leg_deadline"}

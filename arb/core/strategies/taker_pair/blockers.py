@@ -141,9 +141,6 @@ class Blockers:
 
     def _of_the_route(self, route: Route, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route
-        control = state.control
-        if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
-            return Reason.HALTED
         first, second = self._at(venues[0], symbol, now_ns), self._at(venues[1], symbol, now_ns)
         if first is not None or second is not None:
             return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)

@@ -172,7 +172,7 @@ def test_a_person_may_resume_and_still_nothing_opens_where_an_order_is_frozen() 
     fill(bench, sell, "1", "t2")
     bench.tell(ResumeAsked(reason="seen"))
     bench.wait_ms(20)
-    assert bench.engine.state.control.opening_allowed
+    assert not bench.engine.state.blocks.of(Source.HALT)
     crossed(bench)
     assert len(bench.placed()) == 2
     queried(bench, sell, "1", ("1", "t1"))
