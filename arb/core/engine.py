@@ -296,6 +296,7 @@ class Engine:
             state.venues[venue].name_account(account_id)
         for venue, cause in event.absent.items():
             state.venues[venue].absent = cause
+            state.venues[venue].block(Source.SNAPSHOT, f"does not answer since the start: {cause}")
         self._run = RunRecord(
             id=event.run_id,
             mode=event.mode,

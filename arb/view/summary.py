@@ -11,7 +11,7 @@ from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
-from arb.core.state.blocks import Source
+from arb.core.state.blocks import Block, Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
@@ -21,6 +21,7 @@ E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
 ROUTES_A_PART = 200
 STOPS = (Source.UNEXPLAINED, Source.DRIFT)
+NAMED = dict.fromkeys(STOPS, "stopped") | {Source.BARRED: "barred"}
 EDGES_KEPT = 40
 """How many of the best edges the present state holds: more than any screen shows."""
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
@@ -184,6 +185,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "fills": state.tally.fills,
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
+        "blocks": [_block(block) for block in state.blocks if block.holds(now_ns)],
         "blocked": {str(block.source): block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
@@ -282,20 +284,26 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
     }
 
 
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "at": block.at,
+        "name": block.name,
+        "reason": str(block.source.reason),
+        "source": str(block.source),
+        "text": block.text,
+        "until_ns": block.until_ns,
+    }
+
+
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
-    """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
-    venue_state = engine.state.venues[venue]
-    if venue_state.absent is not None:
-        return f"does not answer since the start: {venue_state.absent}"
-    if not venue_state.snapshot_taken:
-        return "account snapshot under way"
-    if venue_state.blocked_until_ns(Source.PAUSE) > now_ns:
-        return "paused"
-    if any(block.at == venue for block in engine.state.blocks.of(Source.LATE_LEG)):
-        return str(HaltReason.LEG_DEADLINE)
-    stopped, barred = engine.state.names_blocked(venue, *STOPS), engine.state.names_blocked(venue, Source.BARRED)
-    parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)
-    return "; ".join(parts) or None
+    """Return why nothing, or not everything, may be opened at a venue: its first block, or all its symbols' and assets'."""
+    named = dict[str, list[str]]()
+    for block in engine.state.blocks.at((venue, engine.state.venues[venue].account_id), now_ns):
+        if not block.name:
+            return block.text
+        names = named.setdefault(NAMED.get(block.source, block.source.reason), [])
+        names += [block.name] * (block.name not in names)
+    return "; ".join(f"{', '.join(sorted(names))} {what}" for what, names in named.items()) or None
 
 
 def _pair(pair: Any, now_ns: int) -> dict[str, Any]:

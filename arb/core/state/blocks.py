@@ -5,7 +5,7 @@ the order of `Source` is the answer, which is the order of `Reason`. Conditions 
 judges: books, dates of a listing, unanswered orders, pairs of coins, limits, budgets. No block keeps a leg from its repair.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
@@ -135,6 +135,11 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Block]:
         return (block for here in self._held.values() for found in here.values() for block in found)
+
+    def at(self, places: Collection[str], now_ns: int) -> list[Block]:
+        """Return what is blocked at any of `places`, in whatever symbol or asset, the block that wins first."""
+        found = (block for block in self if block.at in places and block.holds(now_ns))
+        return sorted(found, key=lambda block: (block.source.rank, block.name))
 
     def first(self, places: Iterable[str], symbol: str, now_ns: int) -> Block | None:
         """Return the block that wins in a symbol at any of `places`, or None; a few look-ups, however many are held."""

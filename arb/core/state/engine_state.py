@@ -45,6 +45,7 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+SNAPSHOT_UNDER_WAY = "account snapshot under way"
 RAMP_STEPS_MAX = 64
 """Doublings after which no limit is left to be reached."""
 GUARD_MARGIN_MS = 50
@@ -103,7 +104,7 @@ class VenueState:
         self.clock_error_ns = 0
         self.rejects_in_a_row = 0
         self.block(Source.ACCOUNT, "its account has no name")
-        self.block(Source.SNAPSHOT, "account snapshot under way")
+        self.block(Source.SNAPSHOT, SNAPSHOT_UNDER_WAY)
         self.block(Source.PRIVATE, "its private stream is down")
         self.block(Source.CLOCK, "its clock has not been compared")
 

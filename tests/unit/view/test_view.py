@@ -3,7 +3,7 @@
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.messages.events import HaltAsked, StoreStateChanged
+from arb.core.messages.events import HaltAsked, PrivateDown, StoreStateChanged
 from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import LateLeg
 from arb.core.messages.settings import Limits
@@ -156,6 +156,23 @@ def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
         ("okx", "BTC/USDT barred"),
     ]
     assert "okx: BTC/USDT barred" in line(state)
+
+
+def test_what_keeps_a_venue_from_opening_is_its_first_block() -> None:
+    bench = Bench()
+    bench.tell(PrivateDown(venue="okx", cause="x"))
+    bench.engine.state.await_rules("okx", "BTC/USDT", "the listing lacks it", bench.now_ns)
+    bench.engine.state.pause("gate", 1, bench.now_ns)
+    state = present_state(bench.engine, bench.now_ns)
+    assert [venue["halted"] for venue in state["venues"]] == ["paused", "its private stream is down"]
+    assert [(row["at"], row["name"], row["reason"], row["source"]) for row in state["blocks"]] == [
+        ("gate", "", "venue_halted", "pause"),
+        ("okx", "", "venue_halted", "private"),
+        ("okx", "BTC/USDT", "instrument_halted", "rules"),
+    ]
+    bench.engine.state.venues["okx"].lift(Source.PRIVATE)
+    later = present_state(bench.engine, bench.now_ns + 10**9)
+    assert [venue["halted"] for venue in later["venues"]] == [None, "BTC/USDT instrument_halted"]
 
 
 def test_a_shutdown_is_said_too() -> None:
