@@ -261,6 +261,18 @@ MUTANTS = {
         "        if event.blocked:\n",
         '        if event.blocked and event.store != "ledger":\n',
     ),
+    "block-overlooked": Mutant(
+        "nothing opens where a block of the venue or of its account holds",
+        "arb/core/state/engine_state.py",
+        'self.blocks.first(("", *venues, *accounts), symbol, now_ns)',
+        'self.blocks.first(("",), symbol, now_ns)',
+    ),
+    "block-stays": Mutant(
+        "a block that its owner lifts is gone",
+        "arb/core/state/blocks.py",
+        "tuple(held for held in here[name] if held is not block)",
+        "here[name] if block.until_ns is None and block.name else ()",
+    ),
     "journal-opens": Mutant(
         "nothing opens while the journal lives on its reserve",
         "arb/live/runner.py",

@@ -295,8 +295,7 @@ class Engine:
         for venue, account_id in event.account_ids.items():
             state.venues[venue].name_account(account_id)
         for venue, cause in event.absent.items():
-            state.venues[venue].absent = cause
-            state.venues[venue].block(Source.SNAPSHOT, f"does not answer since the start: {cause}")
+            state.venues[venue].block(Source.ABSENT, cause)
         self._run = RunRecord(
             id=event.run_id,
             mode=event.mode,
@@ -428,10 +427,11 @@ class Engine:
         self.state.out.timer(BalancesTimer(), now_ns + self.state.timing.balance_refresh_s * NS_PER_S)
 
     def _on_store(self, event: StoreStateChanged) -> None:
+        source = Source.LEDGER if event.store == "ledger" else Source.JOURNAL
         if event.blocked:
-            self.state.blocks.put(Block(Source(event.store), text=event.cause))
+            self.state.blocks.put(Block(source, text=event.cause))
         else:
-            self.state.blocks.lift(Source(event.store))
+            self.state.blocks.lift(source)
         venue_state = "stopped taking rows" if event.blocked else "takes rows again"
         self.state.incident(IncidentKind.STORE, f"{event.store} {venue_state}: {event.cause}", event.t_ns)
 

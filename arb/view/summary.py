@@ -186,7 +186,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
         "blocks": [_block(block) for block in state.blocks if block.holds(now_ns)],
-        "blocked": {str(block.source): block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
+        "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
     closed, routes = [], state.routes()
@@ -289,7 +289,7 @@ def _block(block: Block) -> dict[str, Any]:
         "at": block.at,
         "name": block.name,
         "reason": str(block.source.reason),
-        "source": str(block.source),
+        "source": block.source.word,
         "text": block.text,
         "until_ns": block.until_ns,
     }
@@ -297,10 +297,11 @@ def _block(block: Block) -> dict[str, Any]:
 
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     """Return why nothing, or not everything, may be opened at a venue: its first block, or all its symbols' and assets'."""
-    named = dict[str, list[str]]()
-    for block in engine.state.blocks.at((venue, engine.state.venues[venue].account_id), now_ns):
+    places, named = (venue, engine.state.venues[venue].account_id), dict[str, list[str]]()
+    there = (block for block in engine.state.blocks if block.at in places and block.holds(now_ns))
+    for block in sorted(there, key=lambda block: block.source.rank):
         if not block.name:
-            return block.text
+            return f"does not answer since the start: {block.text}" if block.source is Source.ABSENT else block.text
         names = named.setdefault(NAMED.get(block.source, block.source.reason), [])
         names += [block.name] * (block.name not in names)
     return "; ".join(f"{', '.join(sorted(names))} {what}" for what, names in named.items()) or None

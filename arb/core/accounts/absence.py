@@ -20,7 +20,7 @@ from arb.core.messages.events import VenueArrived
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.timers import OrderTimer, PairTimer
 from arb.core.state.blocks import Source
-from arb.core.state.engine_state import SNAPSHOT_UNDER_WAY, EngineState
+from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.trade import PairTrade
@@ -53,8 +53,7 @@ class Absence:
         """Take the account and the books of an arrived venue; its rules and pairs follow."""
         state, venue, now_ns = self.state, event.venue, event.t_ns
         venue_state = state.venues[venue]
-        venue_state.absent = None
-        venue_state.block(Source.SNAPSHOT, SNAPSHOT_UNDER_WAY)
+        venue_state.lift(Source.ABSENT)
         journal_renames(state, self._restored, event.former_account_ids, now_ns)
         self._restored = Restored(former_accounts={**self._restored.former_accounts, **event.former_account_ids})
         if venue_state.account_id != event.account_id:

@@ -5,8 +5,8 @@ the order of `Source` is the answer, which is the order of `Reason`. Conditions 
 judges: books, dates of a listing, unanswered orders, pairs of coins, limits, budgets. No block keeps a leg from its repair.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
+from enum import Enum
 
 import msgspec
 
@@ -15,64 +15,35 @@ from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
 
 
-class Source(StrEnum):
-    """Who puts a block, in the order in which they win."""
+class Source(Enum):
+    """Who puts a block, and the reason that it gives, in the order in which they win."""
 
-    HALT = "halt"
-    LATE_LEG = "late_leg"
-    SHUTDOWN = "shutdown"
-    ACCOUNT = "account"
-    SNAPSHOT = "snapshot"
-    PRIVATE = "private"
-    DOCTOR = "doctor"
-    QUARANTINE = "quarantine"
-    PAUSE = "pause"
-    ENTRIES = "entries"
-    COMPARISON = "comparison"
-    UNEXPLAINED = "unexplained"
-    DRIFT = "drift"
-    RULES = "rules"
-    BARRED = "barred"
-    LEDGER = "ledger"
-    JOURNAL = "journal"
-    CLOCK = "clock"
-    LOST = "lost"
-    FROZEN = "frozen"
-    STOPPED = "stopped"
+    HALT = "halt", Reason.HALTED
+    LATE_LEG = "late_leg", Reason.HALTED
+    SHUTDOWN = "shutdown", Reason.HALTED
+    ABSENT = "absent", Reason.VENUE_HALTED
+    ACCOUNT = "account", Reason.VENUE_HALTED
+    SNAPSHOT = "snapshot", Reason.VENUE_HALTED
+    PRIVATE = "private", Reason.VENUE_HALTED
+    DOCTOR = "doctor", Reason.VENUE_HALTED
+    QUARANTINE = "quarantine", Reason.VENUE_HALTED
+    PAUSE = "pause", Reason.VENUE_HALTED
+    ENTRIES = "entries", Reason.VENUE_HALTED
+    COMPARISON = "comparison", Reason.VENUE_HALTED
+    UNEXPLAINED = "unexplained", Reason.VENUE_HALTED
+    DRIFT = "drift", Reason.VENUE_HALTED
+    RULES = "rules", Reason.INSTRUMENT_HALTED
+    BARRED = "barred", Reason.INSTRUMENT_HALTED
+    LEDGER = "ledger", Reason.LEDGER_BLOCKED
+    JOURNAL = "journal", Reason.JOURNAL_BLOCKED
+    CLOCK = "clock", Reason.CLOCK_OFFSET
+    LOST = "lost", Reason.UNKNOWN_OUTSTANDING
+    FROZEN = "frozen", Reason.UNKNOWN_OUTSTANDING
+    STOPPED = "stopped", Reason.FEE_UNKNOWN
 
-    @property
-    def reason(self) -> Reason:
-        return _REASONS[self]
+    def __init__(self, word: str, reason: Reason) -> None:
+        self.word, self.reason, self.rank = word, reason, len(type(self).__members__)
 
-    @property
-    def rank(self) -> int:
-        return _RANKS[self]
-
-
-_REASONS = {
-    Source.HALT: Reason.HALTED,
-    Source.LATE_LEG: Reason.HALTED,
-    Source.SHUTDOWN: Reason.HALTED,
-    Source.ACCOUNT: Reason.VENUE_HALTED,
-    Source.SNAPSHOT: Reason.VENUE_HALTED,
-    Source.PRIVATE: Reason.VENUE_HALTED,
-    Source.DOCTOR: Reason.VENUE_HALTED,
-    Source.QUARANTINE: Reason.VENUE_HALTED,
-    Source.PAUSE: Reason.VENUE_HALTED,
-    Source.ENTRIES: Reason.VENUE_HALTED,
-    Source.COMPARISON: Reason.VENUE_HALTED,
-    Source.UNEXPLAINED: Reason.VENUE_HALTED,
-    Source.DRIFT: Reason.VENUE_HALTED,
-    Source.RULES: Reason.INSTRUMENT_HALTED,
-    Source.BARRED: Reason.INSTRUMENT_HALTED,
-    Source.LEDGER: Reason.LEDGER_BLOCKED,
-    Source.JOURNAL: Reason.JOURNAL_BLOCKED,
-    Source.CLOCK: Reason.CLOCK_OFFSET,
-    Source.LOST: Reason.UNKNOWN_OUTSTANDING,
-    Source.FROZEN: Reason.UNKNOWN_OUTSTANDING,
-    Source.STOPPED: Reason.FEE_UNKNOWN,
-}
-_RANKS = {source: rank for rank, source in enumerate(Source)}
 
 TIMED = (Source.PAUSE, Source.ENTRIES, Source.COMPARISON)
 """Those that block a venue until an instant."""
@@ -109,15 +80,13 @@ class Blocks:
         here[block.name] = tuple(sorted((*here.get(block.name, ()), block), key=lambda held: held.source.rank))
         return block
 
-    def lift(self, source: Source, at: str = "", name: str = "", key: str = "") -> Block | None:
-        """Drop a block, and return it; None where there is none."""
-        block = self.get(source, at, name, key)
+    def lift(self, source: Source, at: str = "", name: str = "", key: str = "") -> None:
+        """Drop a block, if there is one."""
+        block, here = self.get(source, at, name, key), self._held.get(at, {})
         if block is not None:
-            here = self._held[at]
             here[name] = tuple(held for held in here[name] if held is not block)
             if not here[name]:
                 del here[name]
-        return block
 
     def get(self, source: Source, at: str = "", name: str = "", key: str = "") -> Block | None:
         for block in self._held.get(at, {}).get(name, ()):
@@ -135,11 +104,6 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Block]:
         return (block for here in self._held.values() for found in here.values() for block in found)
-
-    def at(self, places: Collection[str], now_ns: int) -> list[Block]:
-        """Return what is blocked at any of `places`, in whatever symbol or asset, the block that wins first."""
-        found = (block for block in self if block.at in places and block.holds(now_ns))
-        return sorted(found, key=lambda block: (block.source.rank, block.name))
 
     def first(self, places: Iterable[str], symbol: str, now_ns: int) -> Block | None:
         """Return the block that wins in a symbol at any of `places`, or None; a few look-ups, however many are held."""

@@ -4,7 +4,7 @@ Holds state and small queries only; the strategy, the order manager and the leg 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import permutations
 
@@ -45,7 +45,6 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
-SNAPSHOT_UNDER_WAY = "account snapshot under way"
 RAMP_STEPS_MAX = 64
 """Doublings after which no limit is left to be reached."""
 GUARD_MARGIN_MS = 50
@@ -98,15 +97,19 @@ class VenueState:
         self.profile = profile
         self._blocks = blocks
         self.account_id = ""
-        # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
-        self.absent: str | None = None
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
         self.rejects_in_a_row = 0
         self.block(Source.ACCOUNT, "its account has no name")
-        self.block(Source.SNAPSHOT, SNAPSHOT_UNDER_WAY)
+        self.block(Source.SNAPSHOT, "account snapshot under way")
         self.block(Source.PRIVATE, "its private stream is down")
         self.block(Source.CLOCK, "its clock has not been compared")
+
+    @property
+    def absent(self) -> str | None:
+        """Return why the venue has not answered since the start of this run; nothing is sent there before."""
+        block = self._blocks.get(Source.ABSENT, self.profile.venue)
+        return None if block is None else block.text
 
     @property
     def private_up(self) -> bool:
@@ -287,9 +290,8 @@ class EngineState:
         places = (venue, self.venues[venue].account_id)
         return sorted({block.name for block in self.blocks.of(*sources) if block.at in places})
 
-    def block(self, symbol: str, venues: Iterable[str], now_ns: int) -> Block | None:
+    def block(self, symbol: str, venues: tuple[str, ...] | list[str], now_ns: int) -> Block | None:
         """Return the first block that keeps a symbol from opening at any of `venues`, or None."""
-        venues = tuple(venues)
         accounts = [self.venues[venue].account_id for venue in venues]
         return self.blocks.first(("", *venues, *accounts), symbol, now_ns)
 

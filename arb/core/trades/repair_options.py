@@ -81,10 +81,10 @@ class RepairOptions:
         venues = [v for v in own or listing if self.allows(pair, v, side)]
         if side is Side.BUY:
             venues.reverse()
-        states, health = state.venues, state.health.venues
+        states = state.venues
         venues.sort(
             key=lambda v: (
-                health[v].quarantined,
+                states[v].blocked_by(Source.QUARANTINE),
                 states[v].blocked_until_ns(Source.PAUSE) > now_ns,
                 passed_over(pair, v, now_ns),
             )
@@ -103,7 +103,9 @@ class RepairOptions:
         wait: its book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
         """
         health = self.state.health.venues
-        allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
+        allowed = [
+            venue for venue in venues if not self.state.venues[venue.instrument.venue].blocked_by(Source.QUARANTINE)
+        ]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
         reached = [venue for venue in answering if not passed_over(pair, venue.instrument.venue, now_ns)]
         if only_elsewhere(pair, now_ns):

@@ -6,14 +6,14 @@ can end is kept with its basis, which is compared after each event. Where only t
 judgement.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
 from arb.core.fees.fees import fee_funds, unsupported
 from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import Funds
-from arb.core.state.blocks import TIMED, Block
+from arb.core.state.blocks import TIMED
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
@@ -124,26 +124,9 @@ class Blockers:
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason not to open a pair now, among those checked before any price; None without one."""
         state, (symbol, *venues) = self.state, route
-        return self._first(state.block(symbol, venues, now_ns), lambda: self._of_the_route(route, now_ns))
-
-    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        """Return the first reason at one venue and its book, in the order of `Reason`."""
-        block = self.state.block(symbol, (venue,), now_ns)
-        return self._first(block, lambda: self._at(venue, symbol, now_ns))
-
-    def _first(self, block: Block | None, judge: Callable[[], Reason | None]) -> Reason | None:
-        """Return the reason of a block, or what `judge` finds if that comes before it."""
-        if block is None:
-            return judge()
-        blocked = block.source.reason
-        found = judge() if blocked.rank > Reason.INSTRUMENT_HALTED.rank else None
-        return blocked if found is None or blocked.rank < found.rank else found
-
-    def _of_the_route(self, route: Route, now_ns: int) -> Reason | None:
-        state, (symbol, *venues) = self.state, route
-        first, second = self._at(venues[0], symbol, now_ns), self._at(venues[1], symbol, now_ns)
-        if first is not None or second is not None:
-            return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)
+        found = self.reason_at(symbol, venues, now_ns)
+        if found is not None and found.rank < Reason.BOOK_SKEW.rank:
+            return found
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
@@ -153,7 +136,16 @@ class Blockers:
         for venue in venues:
             if unsupported(state, state.instruments[venue, symbol]):
                 return Reason.FEE_UNKNOWN
-        return None
+        return found
+
+    def reason_at(self, symbol: str, venues: tuple[str, ...] | list[str], now_ns: int) -> Reason | None:
+        """Return the first reason at these venues and in their books: a block's, or one of the moment."""
+        block = self.state.block(symbol, venues, now_ns)
+        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
+            return block.source.reason
+        found = [self._at(venue, symbol, now_ns) for venue in venues]
+        found += [block.source.reason] if block is not None else []
+        return min((reason for reason in found if reason is not None), key=lambda reason: reason.rank, default=None)
 
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)

@@ -62,7 +62,6 @@ def test_only_its_source_can_lift_a_block() -> None:
     blocks = held(Block(Source.LEDGER), Block(Source.JOURNAL))
     blocks.lift(Source.LEDGER)
     assert blocks.first(GATE, BTC, NOW) == Block(Source.JOURNAL)
-    assert blocks.lift(Source.LEDGER) is None
 
 
 def test_a_source_that_puts_again_under_the_same_key_replaces_its_block() -> None:
@@ -108,7 +107,8 @@ def test_the_look_up_answers_as_a_search_through_a_plain_list(changes: list[tupl
             blocks.put(block)
             plain[key] = block
         else:
-            assert blocks.lift(*key) == plain.pop(key, None)
+            blocks.lift(*key)
+            plain.pop(key, None)
     assert sorted(map(repr, blocks)) == sorted(map(repr, plain.values()))
     for places in (GATE, OKX, (*GATE, *OKX)):
         for symbol in (BTC, ETH):

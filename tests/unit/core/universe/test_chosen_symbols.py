@@ -97,7 +97,7 @@ def test_where_there_is_no_room_a_symbol_is_left_out_and_named() -> None:
 
 def test_the_room_of_a_venue_that_may_still_come_is_not_taken() -> None:
     floor = Floor(instruments=listed(symbols=(BTC,)), spare=2)
-    floor.engine.state.venues["okx"].absent = "down for maintenance"
+    floor.engine.state.venues["okx"].block(Source.ABSENT, "down for maintenance")
     chosen(floor, SOL)
     assert said(floor) == "not traded, as there is no room: SOL/USDT"
 
