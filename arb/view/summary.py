@@ -11,7 +11,7 @@ from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
-from arb.core.state.blocks import Block, Source
+from arb.core.state.blocks import Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
@@ -185,7 +185,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "fills": state.tally.fills,
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
-        "blocks": [_block(block) for block in state.blocks if block.holds(now_ns)],
+        "blocks": blocks(engine, now_ns),
         "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
@@ -284,15 +284,20 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
     }
 
 
-def _block(block: Block) -> dict[str, Any]:
-    return {
-        "at": block.at,
-        "name": block.name,
-        "reason": str(block.source.reason),
-        "source": block.source.word,
-        "text": block.text,
-        "until_ns": block.until_ns,
-    }
+def blocks(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
+    """Return all that keeps something from opening now: where, in what, by which reason, and until when, if that is known."""
+    return [
+        {
+            "at": block.at,
+            "name": block.name,
+            "reason": str(block.source.reason),
+            "source": block.source.word,
+            "text": block.text,
+            "until_ns": block.until_ns,
+        }
+        for block in engine.state.blocks
+        if block.holds(now_ns)
+    ]
 
 
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
