@@ -271,7 +271,13 @@ MUTANTS = {
         "a block that its owner lifts is gone",
         "arb/core/state/blocks.py",
         "tuple(held for held in here[name] if held is not block)",
-        "here[name] if block.until_ns is None and block.name else ()",
+        "here[name] if name else tuple(held for held in here[name] if held is not block)",
+    ),
+    "block-lifts-others": Mutant(
+        "an owner lifts its own block alone",
+        "arb/core/state/blocks.py",
+        "tuple(held for held in here[name] if held is not block)",
+        "()",
     ),
     "journal-opens": Mutant(
         "nothing opens while the journal lives on its reserve",
