@@ -20,6 +20,7 @@ from arb.core.messages.commands import Persist
 from arb.core.messages.events import ResumeAsked
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Source
 from arb.core.state.control import Control
 from arb.errors import ArbError, CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
@@ -218,7 +219,7 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
             control.restore(record)
         # The host's clock has not been compared with the venues'.
         now_ns, seq = max(clock.wall_ns(), journal.last_ns()), journal.last_seq + 1
-        if control.halted or control.stopped or control.late or options.allow_loss is not None:
+        if control.halted or control.blocks.of(Source.DRIFT) or control.late or options.allow_loss is not None:
             control.resume(now_ns, options.allow_loss)
             event = ResumeAsked(seq=seq, t_ns=now_ns, reason=options.reason, allow_loss=options.allow_loss)
             journal.append(event, (Persist(cause=seq, record=control.record(now_ns, options.reason)),))

@@ -61,7 +61,7 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
-from arb.view.summary import money, state_in_parts, summarise
+from arb.view.summary import blocks, money, state_in_parts, summarise
 from arb.view.view import ScreenGone, ScreenProcess, log_lines
 
 log = logging.getLogger(__name__)
@@ -449,6 +449,7 @@ class Run:
                 report_currency=self._venues.settings.run.report_currency,
             )
             | simulated
+            | ({} if ended_ns else {"blocks": blocks(self._node.engine, now_ns)})
             | ({} if self._display is None else {"display_only": self._display.rows_with_quotes()})
         )
 

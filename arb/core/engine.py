@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.account_renames import journal_renames
@@ -86,6 +86,7 @@ from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineSettings, EngineState
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.core.trades.closing import Closer
@@ -292,9 +293,9 @@ class Engine:
         state = self.state
         state.run_id, state.nonce, state.sandbox_id = event.run_id, event.nonce, event.sandbox_id
         for venue, account_id in event.account_ids.items():
-            state.venues[venue].account_id = account_id
+            state.venues[venue].name_account(account_id)
         for venue, cause in event.absent.items():
-            state.venues[venue].absent = cause
+            state.venues[venue].block(Source.ABSENT, cause)
         self._run = RunRecord(
             id=event.run_id,
             mode=event.mode,
@@ -321,13 +322,14 @@ class Engine:
 
     def _on_venue_examined(self, event: VenueExamined) -> None:
         venue_state = self.state.venues[event.venue]
-        if event.failed is None and venue_state.failed is not None:
-            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
-            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
-        elif event.failed is not None:
+        if event.failed is not None:
             text = f"{event.venue}: nothing opens there in this run: {event.failed}"
             self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)
-        venue_state.failed = event.failed
+            venue_state.block(Source.DOCTOR, event.failed)
+        elif venue_state.blocked_by(Source.DOCTOR):
+            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
+            venue_state.lift(Source.DOCTOR)
 
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control
@@ -344,7 +346,7 @@ class Engine:
         state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
-        self.state.control.reducing = True
+        self.state.blocks.put(Block(Source.SHUTDOWN, text="shutting down"))
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
         self.strategy.finish(event.t_ns)
@@ -375,16 +377,16 @@ class Engine:
 
     def _on_clock(self, event: ClockMeasured) -> None:
         venue_state = self.state.venues[event.venue]
-        venue_state.offset_ns, venue_state.clock_error_ns, venue_state.clock_suspected = (
-            event.offset_ns,
-            event.error_ns,
-            False,
-        )
+        venue_state.offset_ns, venue_state.clock_error_ns = event.offset_ns, event.error_ns
+        if event.error_ns > self.state.timing.max_clock_offset_error_ms * NS_PER_MS:
+            venue_state.block(Source.CLOCK, "its clock is not known closely enough")
+        else:
+            venue_state.lift(Source.CLOCK)
         self.state.books.set_offset(event.venue, event.offset_ns)
         self.manager.on_clock(event.venue, event.offset_ns)
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
-        self.state.venues[event.venue].clock_suspected = True
+        self.state.venues[event.venue].block(Source.CLOCK, "it calls our requests out of time")
 
     def _on_clock_anchored(self, event: ClockAnchored) -> None:
         for venue, venue_state in self.state.venues.items():
@@ -397,13 +399,13 @@ class Engine:
     # Accounts.
 
     def _on_private_up(self, event: PrivateUp) -> None:
-        self.state.venues[event.venue].private_up = True
+        self.state.venues[event.venue].lift(Source.PRIVATE)
         self.manager.on_private_up(event.venue, event.t_ns)
         self.accounts.on_private_up(event.venue, event.t_ns)
         self.state.out.refresh(event.venue)
 
     def _on_private_down(self, event: PrivateDown) -> None:
-        self.state.venues[event.venue].private_up = False
+        self.state.venues[event.venue].block(Source.PRIVATE, "its private stream is down")
 
     def _on_balances(self, event: BalancesReported) -> None:
         self.accounts.on_balances(event)
@@ -425,10 +427,11 @@ class Engine:
         self.state.out.timer(BalancesTimer(), now_ns + self.state.timing.balance_refresh_s * NS_PER_S)
 
     def _on_store(self, event: StoreStateChanged) -> None:
+        source = Source.LEDGER if event.store == "ledger" else Source.JOURNAL
         if event.blocked:
-            self.state.store_blocked[event.store] = event.cause
+            self.state.blocks.put(Block(source, text=event.cause))
         else:
-            self.state.store_blocked.pop(event.store, None)
+            self.state.blocks.lift(source)
         venue_state = "stopped taking rows" if event.blocked else "takes rows again"
         self.state.incident(IncidentKind.STORE, f"{event.store} {venue_state}: {event.cause}", event.t_ns)
 

@@ -34,6 +34,7 @@ from arb.core.messages.events import (
     VenueListed,
 )
 from arb.core.messages.incidents import HaltReason, IncidentKind
+from arb.core.state.blocks import Source
 from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantError, VenueError
 from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down
@@ -364,7 +365,9 @@ class Node:
             return [one for one in traded if state.books.has(venue, one.symbol)]
 
         every_s = self._parts.settings.timing.rules_refresh_s
-        return keep_rules(gateway, known, every_s, self.runner.emit, partial(state.awaiting_rules, venue))
+        return keep_rules(
+            gateway, known, every_s, self.runner.emit, partial(state.names_blocked, venue, Source.RULES, Source.BARRED)
+        )
 
     def _keep_currencies(self, gateway: OrderGateway) -> Job:
         every_s, first = self._parts.settings.timing.rules_refresh_s, self._currencies.get(gateway.venue)

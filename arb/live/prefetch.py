@@ -51,7 +51,7 @@ class Prefetch:
         for venue in tuple(strategy.routes.venues(symbol)):
             if (venue, symbol) not in state.instruments:
                 return  # it has gone between two steps
-            strategy.blockers.reason_at(venue, symbol, now_ns)
+            strategy.blockers.reason_at(symbol, (venue,), now_ns)
             for asset in assets:
                 state.inventory.free(venue, asset)
             yield False

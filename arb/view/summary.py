@@ -11,6 +11,7 @@ from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
+from arb.core.state.blocks import Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
@@ -19,6 +20,8 @@ from arb.market.symbol import Symbol
 E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
 ROUTES_A_PART = 200
+STOPS = (Source.UNEXPLAINED, Source.DRIFT)
+NAMED = dict.fromkeys(STOPS, "stopped") | {Source.BARRED: "barred"}
 EDGES_KEPT = 40
 """How many of the best edges the present state holds: more than any screen shows."""
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
@@ -139,8 +142,10 @@ def summarise(
         "halted": state.halted_at(now_ns),
         "state": str(state.control.state(now_ns)),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
-        "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
-        "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
+        "stopped_assets": {venue: assets for venue in state.venues if (assets := state.names_blocked(venue, *STOPS))},
+        "barred_symbols": {
+            venue: symbols for venue in state.venues if (symbols := state.names_blocked(venue, Source.BARRED))
+        },
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
         "wallets_closed": engine.state.trapped.rows(engine.state.routes()),
@@ -180,7 +185,8 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "fills": state.tally.fills,
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
-        "blocked": dict(state.store_blocked),
+        "blocks": blocks(engine, now_ns),
+        "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
     closed, routes = [], state.routes()
@@ -255,7 +261,7 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "health": str(state.health.venues[venue].state),
         "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
-        "barred": state.barred_symbols(venue),
+        "barred": state.names_blocked(venue, Source.BARRED),
     }
     # Of a venue's only connection everything is said above.
     return shown | ({"connections": [_connection(engine, found) for found in connections]} if connections[1:] else {})
@@ -278,20 +284,32 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
     }
 
 
+def blocks(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
+    """Return all that keeps something from opening now: where, in what, by which reason, and until when, if that is known."""
+    return [
+        {
+            "at": block.at,
+            "name": block.name,
+            "reason": str(block.source.reason),
+            "source": block.source.word,
+            "text": block.text,
+            "until_ns": block.until_ns,
+        }
+        for block in engine.state.blocks
+        if block.holds(now_ns)
+    ]
+
+
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
-    """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
-    venue_state = engine.state.venues[venue]
-    if venue_state.absent is not None:
-        return f"does not answer since the start: {venue_state.absent}"
-    if not venue_state.snapshot_taken:
-        return "account snapshot under way"
-    if venue_state.paused_until_ns > now_ns:
-        return "paused"
-    if any(venue in leg.venues for leg in engine.state.control.late.values()):
-        return str(HaltReason.LEG_DEADLINE)
-    stopped, barred = engine.state.stopped_assets(venue), engine.state.barred_symbols(venue)
-    parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)
-    return "; ".join(parts) or None
+    """Return why nothing, or not everything, may be opened at a venue: its first block, or all its symbols' and assets'."""
+    places, named = (venue, engine.state.venues[venue].account_id), dict[str, list[str]]()
+    there = (block for block in engine.state.blocks if block.at in places and block.holds(now_ns))
+    for block in sorted(there, key=lambda block: block.source.rank):
+        if not block.name:
+            return f"does not answer since the start: {block.text}" if block.source is Source.ABSENT else block.text
+        names = named.setdefault(NAMED.get(block.source, block.source.reason), [])
+        names += [block.name] * (block.name not in names)
+    return "; ".join(f"{', '.join(sorted(names))} {what}" for what, names in named.items()) or None
 
 
 def _pair(pair: Any, now_ns: int) -> dict[str, Any]:

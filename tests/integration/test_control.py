@@ -225,7 +225,9 @@ def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stop
             assert "SOL at bitget: -0.5 is unexplained" in until_reported(engine, "balance_drift")
             assert until_reported(engine, "transfer")
             assert until_reported(engine, "foreign_order", "at gate")
-            assert engine.status()["stopped_assets"] == {"bitget": ["SOL"]}
+            status = engine.status()
+            assert status["stopped_assets"] == {"bitget": ["SOL"]}
+            assert {("halt", ""), ("drift", "SOL")} <= {(row["source"], row["name"]) for row in status["blocks"]}
             assert run_arb("resume", "--reason", "go on", *where(tmp_path), cwd=tmp_path).code == 0
             engine.until_pairs(2)
             ended = engine.stop()

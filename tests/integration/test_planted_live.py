@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from proofs.mutants import Mutant, apply, copy_to
+from proofs.mutant_table import Mutant
+from proofs.mutants import apply, copy_to
 from tests.integration.echoing_venue import EchoingVenue
 from tests.integration.live_mode import CONSENTS, keys_of, live_config
 from tests.integration.support import REPO, Process, end_of, sandbox_process, wait_while

@@ -18,7 +18,8 @@ from urllib.parse import quote
 
 import pytest
 
-from proofs.mutants import Mutant, apply, copy_to
+from proofs.mutant_table import Mutant
+from proofs.mutants import apply, copy_to
 from tests.integration.echoing_venue import EchoingVenue
 from tests.integration.support import REPO, Ended, EngineProcess, Process, arb, end_of, sandbox_process, wait_while
 

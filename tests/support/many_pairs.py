@@ -17,6 +17,7 @@ from arb.core.messages.events import AnyEvent, OrderAccepted, OrderFilled, Order
 from arb.core.messages.records import PairRecord, PairState, Record
 from arb.core.messages.recovery_records import PlanRecord
 from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.blocks import Source
 from arb.market.instrument import FeeIn
 from arb.market.order import Side
 from arb.market.symbol import Symbol
@@ -89,7 +90,8 @@ class Market:
             self._until_flat(buy, sell, certainly=True)
         self.late.clear()
         # A person looks at the fee in points, finds it right, and lets the symbol go on.
-        self.bench.engine.state.stopped.clear()
+        for block in self.bench.engine.state.blocks.of(Source.STOPPED):
+            self.bench.engine.state.blocks.lift(block.source, block.at, block.name)
         assert not self.bench.engine.manager.open, "a pair did not end"
         return 1
 
@@ -161,7 +163,7 @@ class Market:
                 acked_ns=now,
             )
         )
-        self.bench.engine.state.venues[order.venue].paused_until_ns = 0
+        self.bench.engine.state.venues[order.venue].lift(Source.PAUSE)
 
     def _accept(self, order: PlaceOrder, filled: Decimal) -> None:
         now = self.bench.now_ns

@@ -11,12 +11,15 @@ move to a finer one, and stay live.
 
 from collections.abc import Mapping
 
+import msgspec
+
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.account_renames import journal_renames
 from arb.core.accounts.restart import Restored, out_of_reach, strand
 from arb.core.messages.events import VenueArrived
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.timers import OrderTimer, PairTimer
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
@@ -50,7 +53,7 @@ class Absence:
         """Take the account and the books of an arrived venue; its rules and pairs follow."""
         state, venue, now_ns = self.state, event.venue, event.t_ns
         venue_state = state.venues[venue]
-        venue_state.absent = None
+        venue_state.lift(Source.ABSENT)
         journal_renames(state, self._restored, event.former_account_ids, now_ns)
         self._restored = Restored(former_accounts={**self._restored.former_accounts, **event.former_account_ids})
         if venue_state.account_id != event.account_id:
@@ -86,15 +89,14 @@ class Absence:
     def _rename(self, venue: str, account_id: str, former: Mapping[str, str]) -> None:
         """Rename a venue's account as the venue reports it; journalled state under its key's name belongs to it."""
         state = self.state
-        state.venues[venue].account_id = account_id
+        state.venues[venue].name_account(account_id)
         for order in self.manager.orders.values():
             if former.get(order.account_id) == account_id:
                 order.account_id = account_id
-        stopped = state.control.stopped
-        for (name, asset), text in list(stopped.items()):
-            if former.get(name) == account_id:
-                del stopped[name, asset]
-                stopped[account_id, asset] = text
+        for block in state.blocks.of(Source.DRIFT):
+            if former.get(block.at) == account_id:
+                state.blocks.lift(block.source, block.at, block.name)
+                state.blocks.put(msgspec.structs.replace(block, at=account_id))
         self.accounts.account_named(venue)
 
 

@@ -18,6 +18,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.records import BalanceRecord
 from arb.core.messages.timers import PairTimer, RecoveryTimer, SnapshotTimer
 from arb.core.orders.foreign import ForeignOrders
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.trade import CLOSED
@@ -245,9 +246,10 @@ class AccountReconciler:
 
     def _mark_lost(self) -> None:
         """Let nothing open in symbols of orders that are searched for, or wait to be recovered."""
-        self.state.lost.clear()
-        self.state.lost |= self.manager.unfamiliar.symbols()
-        self.state.lost |= {(venue, report.symbol) for (venue, _), report in self._lost_orders.items()}
+        self.state.blocks.clear(Source.LOST)
+        lost = {(venue, report.symbol) for (venue, _), report in self._lost_orders.items()}
+        for at in lost | self.manager.unfamiliar.symbols():
+            self.state.blocks.put(Block(Source.LOST, *at))
 
     def _recover_lost_once_read(self, now_ns: int, *, waiting: bool) -> None:
         """Recover lost orders once all accounts were read and the journal was searched, or after a while."""
@@ -261,7 +263,7 @@ class AccountReconciler:
 
     def _note_first_snapshot(self, venue: str, now_ns: int) -> None:
         self.balances.hold_openings(venue, now_ns)
-        self.state.venues[venue].snapshot_taken = True
+        self.state.venues[venue].lift(Source.SNAPSHOT)
         for pair in self.manager.open.values():
             if pair.await_snapshots_until_ns > now_ns:
                 self.state.out.timer(PairTimer(pair.id), now_ns)

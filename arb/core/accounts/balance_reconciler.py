@@ -36,6 +36,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.records import FillRecord
 from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.messages.timers import DriftTimer
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.positions.counted import Counted
 from arb.core.state.positions.inventory import BalanceDifference
@@ -110,7 +111,7 @@ class BalanceReconciler:
             self._hold_openings_if_overdue(event.venue, event.t_ns)
             return []
         self._compared_ns[event.venue] = event.t_ns
-        self.state.venues[event.venue].held_until_ns = 0
+        self.state.venues[event.venue].lift(Source.COMPARISON)
         inventory = self.state.inventory
         unsettled = [found for found in differences if not inventory.explain(found.venue, found.asset)]
         inventory.forget_uncertain(event.venue, {found.asset for found in differences}, event.asked_ns)
@@ -213,7 +214,7 @@ class BalanceReconciler:
         return self._agreed_ns.get(venue, 0)
 
     def hold_openings(self, venue: str, now_ns: int) -> None:
-        self.state.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
+        self._hold(venue, now_ns + HOLD_START_MS * NS_PER_MS)
         self.state.out.refresh(venue)
 
     def basis_taken(self, venue: str, asked_ns: int, unsettled: Collection[str]) -> None:
@@ -246,7 +247,7 @@ class BalanceReconciler:
         """
         key = (difference.venue, difference.asset)
         unexplained = self._unexplained.setdefault(key, Unexplained(event.t_ns))
-        self.state.suspected.add(key)
+        self.state.blocks.put(Block(Source.UNEXPLAINED, *key))
         if event.t_ns - unexplained.since_ns < self.state.timing.drift_grace_ms * NS_PER_MS:
             return False
         looked_into = 0 < unexplained.snapshot_ns < event.asked_ns
@@ -276,7 +277,7 @@ class BalanceReconciler:
     def _has_stopped(self, difference: BalanceDifference, event: BalancesReported) -> bool:
         """Return whether just this difference has stopped its asset already, in this process or in one before."""
         key, account_id = (difference.venue, difference.asset), self.state.venues[difference.venue].account_id
-        if key not in self._stopped and (account_id, difference.asset) in self.state.control.stopped:
+        if key not in self._stopped and self.state.blocks.get(Source.DRIFT, account_id, difference.asset):
             self._stopped[key] = _stopping(difference, event)
         known = self._stopped.get(key)
         if known is None:
@@ -290,7 +291,7 @@ class BalanceReconciler:
             return
         for asset in ended:
             del self._stopped[venue, asset]
-            state.control.stopped.pop((state.venues[venue].account_id, asset), None)
+            state.blocks.lift(Source.DRIFT, state.venues[venue].account_id, asset)
         text = f"{', '.join(ended)} at {venue}: the balances agree again, and their stops end"
         state.out.persist(state.control.record(event.t_ns, text))
         over = not any(held_at == venue for held_at, _ in self._stopped)
@@ -330,7 +331,7 @@ class BalanceReconciler:
             f" (reported {plain(difference.reported)}, fills, fees and transfers give {plain(difference.computed)}){unread};"
             " nothing opens with it there until they agree again, or until `arb resume`"
         )
-        state.control.stopped[state.venues[venue].account_id, asset] = text
+        state.blocks.put(Block(Source.DRIFT, state.venues[venue].account_id, asset, text))
         state.out.persist(state.control.record(event.t_ns, text))
         state.incident(IncidentKind.BALANCE_DRIFT, text, event.t_ns, severity=Severity.CRITICAL, venue=venue)
         self._stopped[venue, asset] = _stopping(difference, event)
@@ -338,7 +339,7 @@ class BalanceReconciler:
 
     def _forget(self, venue: str, asset: str) -> None:
         del self._unexplained[venue, asset]
-        self.state.suspected.discard((venue, asset))
+        self.state.blocks.lift(Source.UNEXPLAINED, venue, asset)
 
     def _note_explained(self, differing: set[str], event: BalancesReported) -> None:
         for asset, unexplained in self._of(event.venue):
@@ -352,21 +353,23 @@ class BalanceReconciler:
 
     def _hold_openings_if_overdue(self, venue: str, now_ns: int) -> None:
         """Hold openings back where a report could not be compared, if a comparison is overdue; read again soon."""
-        timing, venue_state = self.state.timing, self.state.venues[venue]
+        timing = self.state.timing
         overdue_ns = (
             self._compared_ns.setdefault(venue, now_ns) + OVERDUE_REFRESHES * timing.balance_refresh_s * NS_PER_S
         )
-        if (
-            self._of(venue) or now_ns >= overdue_ns
-        ) and now_ns >= venue_state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
-            venue_state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
+        again_ns = self.state.venues[venue].blocked_until_ns(Source.COMPARISON) + HOLD_AGAIN_MS * NS_PER_MS
+        if (self._of(venue) or now_ns >= overdue_ns) and now_ns >= again_ns:
+            self._hold(venue, now_ns + HOLD_MS * NS_PER_MS)
         if self._held(venue, now_ns):
             self.state.out.timer(DriftTimer(venue), now_ns + COMPARE_AGAIN_MS * NS_PER_MS)
         elif self._of(venue):
             self._wake(venue, now_ns)
 
+    def _hold(self, venue: str, until_ns: int) -> None:
+        self.state.venues[venue].block(Source.COMPARISON, "its balances are to be compared", until_ns)
+
     def _held(self, venue: str, now_ns: int) -> bool:
-        return now_ns < self.state.venues[venue].held_until_ns
+        return now_ns < self.state.venues[venue].blocked_until_ns(Source.COMPARISON)
 
     def _snapshot_if_due(self, venue: str, now_ns: int, again_s: int = SNAPSHOT_AGAIN_S) -> None:
         if now_ns - self._asked_ns.get(venue, 0) >= again_s * NS_PER_S:

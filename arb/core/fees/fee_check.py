@@ -5,6 +5,7 @@ from decimal import Decimal
 from arb.core.fees.fee_assets import FeeAssets
 from arb.core.fees.fees import booked_fee, charged_rate, expected_fee_currency, fee_quote, usable_rate
 from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.errors import require
@@ -44,7 +45,7 @@ class FeeCheck:
             self._assets.charged(fill, fill.received_ns)
             return
         expected = expected_fee_currency(fill, self._listed(fill).buy_fee_in)
-        if expected not in (None, fill.fee_currency) and key not in state.stopped:
+        if expected not in (None, fill.fee_currency) and state.blocks.get(Source.STOPPED, *key) is None:
             self._stop(fill, f"fee in {fill.fee_currency}, expected {expected}", IncidentKind.FEE_CURRENCY)
         elif state.instruments[key].buy_fee_in is FeeIn.OTHER:
             self._assets.not_charged(fill, fill.received_ns)
@@ -79,6 +80,7 @@ class FeeCheck:
         return listed
 
     def _stop(self, fill: Fill, why: str, kind: IncidentKind) -> None:
-        why = self.state.stopped.setdefault((fill.venue, fill.symbol), why)
-        text = f"{fill.symbol} is stopped at {fill.venue}: {why}"
+        blocks, key = self.state.blocks, (fill.venue, fill.symbol)
+        block = blocks.get(Source.STOPPED, *key) or blocks.put(Block(Source.STOPPED, *key, why))
+        text = f"{fill.symbol} is stopped at {fill.venue}: {block.text}"
         self.state.incident(kind, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue)

@@ -16,6 +16,7 @@ from arb.clock import NS_PER_S
 from arb.core.messages.events import OrderQueried
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.reconciler import OrderReconciler
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.market.fill import Fill
@@ -86,14 +87,14 @@ class Contradictions:
             order.frozen = False
             order.set_aside = frozenset()
             order.contradiction = ""
-            del self.state.frozen[order.client_order_id]
+            self.state.blocks.lift(Source.FROZEN, order.venue, order.symbol, order.client_order_id)
         return True
 
     def _freeze(self, order: WorkingOrder, now_ns: int) -> None:
         if order.frozen:
             return
         order.frozen = True
-        self.state.frozen[order.client_order_id] = order.venue, order.symbol
+        self.state.blocks.put(Block(Source.FROZEN, order.venue, order.symbol, key=order.client_order_id))
         if not order.query_in_flight:
             self._reconciler.ask(order, now_ns)
 

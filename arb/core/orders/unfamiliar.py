@@ -7,6 +7,7 @@ order of ours. Reports on them are taken after the search (`core/accounts/recove
 from collections.abc import Iterable
 from typing import TypeVar
 
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
@@ -30,14 +31,14 @@ class UnfamiliarOrders:
         if key not in self._reports:
             self._search(report)
         _keep(self._reports, key, report)
-        self._state.lost.add((report.venue, report.symbol))
+        self._state.blocks.put(Block(Source.LOST, report.venue, report.symbol))
 
     def fill(self, fill: Fill) -> None:
         key = (fill.venue, fill.venue_order_id)
         if key not in self._reports and all(key != (held.venue, held.venue_order_id) for held in self._fills.values()):
             self._search(fill)
         _keep(self._fills, (fill.venue, fill.key), fill)
-        self._state.lost.add((fill.venue, fill.symbol))
+        self._state.blocks.put(Block(Source.LOST, fill.venue, fill.symbol))
 
     def has_unlisted(self, venue: str) -> bool:
         """Return whether a venue has waiting fills whose orders it has not reported."""

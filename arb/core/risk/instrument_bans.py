@@ -11,7 +11,7 @@ ever used to test that.
 import msgspec
 
 from arb.core.messages.incidents import IncidentKind
-from arb.core.messages.recovery_records import BarredInstrument
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.market.instrument import FeeIn, Instrument
@@ -36,7 +36,7 @@ class InstrumentBans:
             "listing of it changes; take it out of [run] symbols or enable another venue if this stays"
         )
         account_id = state.venues[order.venue].account_id
-        state.control.barred[account_id, order.symbol] = BarredInstrument(account_id, text, instrument)
+        state.blocks.put(Block(Source.BARRED, account_id, order.symbol, text, listed=instrument))
         state.out.persist(state.control.record(now_ns, text))
         state.incident(IncidentKind.INSTRUMENT_HALTED, text, now_ns, venue=order.venue, pair_id=order.pair_id)
 
@@ -54,13 +54,15 @@ class InstrumentBans:
         """Lift the bar of an instrument that is listed as tradable by other rules than when it was barred."""
         state, control = self._state, self._state.control
         key = state.venues[instrument.venue].account_id, instrument.symbol
-        held = control.barred.get(key)
-        if held is None or not instrument.tradable or _rules(instrument) == _rules(held.listed):
-            if held is not None and not instrument.tradable and held.listed.tradable:
-                control.barred[key] = msgspec.structs.replace(held, listed=instrument)
+        held = state.blocks.get(Source.BARRED, *key)
+        if held is None or held.listed is None:
+            return
+        if not instrument.tradable or _rules(instrument) == _rules(held.listed):
+            if not instrument.tradable and held.listed.tradable:
+                state.blocks.put(msgspec.structs.replace(held, listed=instrument))
                 state.out.persist(control.record(now_ns, held.text))
             return
-        del control.barred[key]
+        state.blocks.lift(Source.BARRED, *key)
         self._unknown.pop((instrument.venue, instrument.symbol), None)
         text = f"{instrument.symbol} at {instrument.venue} is listed as tradable by new rules: it is traded again"
         state.out.persist(control.record(now_ns, text))

@@ -15,6 +15,7 @@ from arb.clock import NS_PER_S
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.records import PairState
 from arb.core.messages.recovery_records import LateLeg
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade
@@ -36,7 +37,7 @@ class LateLegs:
     def stop(self, pair: PairTrade, text: str, now_ns: int) -> None:
         """Stop opening where a pair that has passed its deadline trades; everywhere if it is the second such pair."""
         state, symbol = self.state, pair.plan.symbol
-        state.control.late[pair.id] = LateLeg(pair.id, symbol, pair.venues)
+        state.control.stop_late(LateLeg(pair.id, symbol, pair.venues))
         text = f"{text}: nothing opens in {symbol}, nor at {' and '.join(pair.venues)}, until it has ended"
         state.out.persist(state.control.record(now_ns, text))
         state.incident(IncidentKind.LATE_LEG, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
@@ -66,7 +67,8 @@ class LateLegs:
             return
         if control.lifted_ns and now_ns < control.lifted_ns + LIFT_AGAIN_NS:
             return
-        if state.lost or any(pair.has_unknown for pair in self.orders.unfinished) or self.orders.unknown_orders():
+        unknown = any(pair.has_unknown for pair in self.orders.unfinished) or self.orders.unknown_orders()
+        if unknown or state.blocks.of(Source.LOST):
             return
         names = ", ".join(str(pair_id) for pair_id in sorted(control.late))
         control.lift_late(now_ns)

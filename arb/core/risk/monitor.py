@@ -24,6 +24,7 @@ from arb.core.messages.recovery_records import ControlRecord
 from arb.core.messages.strategy import Strategy
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.refusals import RefusalReports
+from arb.core.state.blocks import Source
 from arb.core.state.control import CARRIED
 from arb.core.state.engine_state import EngineState
 from arb.core.state.venue_health import Change, HealthState
@@ -107,6 +108,10 @@ class VenueMonitor:
         text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {_MEANING[change.state]}"
         severity = _SEVERITY.get(change.state, Severity.INFO)
         state.incident(IncidentKind.VENUE_HEALTH, text, now_ns, severity=severity, venue=change.venue)
+        if change.state is HealthState.QUARANTINED:
+            state.venues[change.venue].block(Source.QUARANTINE, str(change.state))
+        else:
+            state.venues[change.venue].lift(Source.QUARANTINE)
         unwell = state.health.unwell()
         if unwell != state.control.unwell:
             state.control.unwell = unwell

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from arb.clock import NS_PER_S
 from arb.core.messages.timers import LastBalancesTimer
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
 
@@ -37,7 +38,7 @@ class Shutdown:
         """End the run once every account was compared; ask the venues for balances once nothing is open."""
         if not self._begun:
             return
-        if self._orders.open or self._state.frozen:
+        if self._orders.open or self._state.blocks.of(Source.FROZEN):
             self._asked_ns = None
             return
         if self._asked_ns is None:

@@ -12,7 +12,7 @@ from that moment to the day's end. In an earlier version it was a halt that a pl
 a winner too, halted again.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +29,7 @@ from arb.core.messages.recovery_records import (
     WrongPresumption,
 )
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Block, Blocks, Source
 from arb.market.numbers import ZERO, to_e8
 
 CARRIED = "carried"
@@ -88,12 +89,10 @@ class ExposureMeter:
 
 
 class Control:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, blocks: Blocks | None = None) -> None:
         self._limits = limits
+        self.blocks = Blocks() if blocks is None else blocks
         self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
-        # A `HaltReason`, or the text of an older journal.
-        self.halted: str | None = None
-        self.reducing = False
         self.day = 0
         self.day_net_e8 = 0
         # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
@@ -114,13 +113,9 @@ class Control:
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
         self.unwell: tuple[str, ...] = ()
-        # (account, asset) with the unexplained part of its balance: nothing opens with it there.
-        self.stopped: dict[tuple[str, str], str] = {}
         # By pair, the stops that its lateness caused, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
-        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/instrument_bans.py`).
-        self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
         # The known state of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
@@ -140,17 +135,29 @@ class Control:
         self.clean_pairs = record.clean_pairs
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
-        self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
-        self.late = {leg.pair_id: leg for leg in record.late}
+        for leg in record.late:
+            self.stop_late(leg)
         self.lifted_ns = record.lifted_ns
         self.expiry_proved = set(record.expiry_proved)
         self.read_lags, self.wrong_presumptions = record.read_lags, record.wrong_presumptions
         self.day_presumed_e8 = record.day_presumed_e8
-        self.barred = {(held.account_id, held.listed.symbol): held for held in record.barred}
+        for one in record.stopped:
+            self.blocks.put(Block(Source.DRIFT, one.account_id, one.asset, one.text))
+        for held in record.barred:
+            self.blocks.put(Block(Source.BARRED, held.account_id, held.listed.symbol, held.text, listed=held.listed))
 
     @property
-    def opening_allowed(self) -> bool:
-        return self.halted is None and not self.reducing
+    def halted(self) -> str | None:
+        """Return the halt: a `HaltReason`, or the text of an older journal."""
+        block = self.blocks.get(Source.HALT)
+        return None if block is None else block.text
+
+    @halted.setter
+    def halted(self, reason: str | None) -> None:
+        if reason is None:
+            self.blocks.lift(Source.HALT)
+        else:
+            self.blocks.put(Block(Source.HALT, text=reason))
 
     def day_loss_blocks(self, now_ns: int) -> bool:
         """Return whether the day's loss blocks openings: the loss booked, or the loss if it closed now."""
@@ -163,17 +170,18 @@ class Control:
             return HaltReason.DAILY_LOSS.value
         return self.halted
 
-    def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
-        if not self.late:
-            return False
-        return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
+    def stop_late(self, leg: LateLeg) -> None:
+        """Open nothing in the symbol of a late pair, nor at its venues."""
+        self.late[leg.pair_id] = leg
+        for at, name in (("", leg.symbol), *((venue, "") for venue in leg.venues)):
+            self.blocks.put(Block(Source.LATE_LEG, at, name, HaltReason.LEG_DEADLINE.value, key=str(leg.pair_id)))
 
     @property
     def flattening(self) -> bool:
         return self.halted == HaltReason.FLATTENING.value
 
     def state(self, now_ns: int) -> TradingState:
-        if self.reducing or self.flattening:
+        if self.flattening or self.blocks.get(Source.SHUTDOWN):
             return TradingState.REDUCING
         return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
 
@@ -247,15 +255,19 @@ class Control:
             self.day_floor_e8 = self.day_net_e8 - to_e8(allow_loss)
             self.day_loss_reached = False
         self.halted = None
-        self.stopped.clear()
-        self.late.clear()
+        self.blocks.clear(Source.DRIFT)
+        self._lift_stops()
         self.losses_in_a_row = 0
 
     def lift_late(self, now_ns: int) -> None:
         if self.halted == HaltReason.LEG_DEADLINE.value:
             self.halted = None
-        self.late.clear()
+        self._lift_stops()
         self.lifted_ns = now_ns
+
+    def _lift_stops(self) -> None:
+        self.late.clear()
+        self.blocks.clear(Source.LATE_LEG)
 
     def book_result(self, net_e8: int, now_ns: int, before_e8: int | None = None) -> HaltReason | None:
         """Count a closed pair; return the reason to halt when its loss was one too many in a row.
@@ -299,11 +311,15 @@ class Control:
             exposure_day_utc=self.exposure.day_utc,
             day_exposure=self.exposure.kept(),
             unwell=self.unwell,
-            stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
+            stopped=tuple(StoppedAsset(held.at, held.name, held.text) for held in self.blocks.of(Source.DRIFT)),
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
-            barred=tuple(held for _, held in sorted(self.barred.items())),
+            barred=tuple(
+                BarredInstrument(block.at, block.text, block.listed)
+                for block in self.blocks.of(Source.BARRED)
+                if block.listed is not None
+            ),
             read_lags=self.read_lags,
             wrong_presumptions=self.wrong_presumptions,
             day_presumed_e8=self.day_presumed_e8,

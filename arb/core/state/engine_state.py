@@ -25,6 +25,7 @@ from arb.core.messages.settings import (
     Timing,
     leg_cost_bps,
 )
+from arb.core.state.blocks import Block, Blocks, Source
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
 from arb.core.state.decision_books import DecisionBooks
@@ -92,25 +93,51 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
 
 class VenueState:
-    def __init__(self, profile: VenueProfile) -> None:
+    def __init__(self, profile: VenueProfile, blocks: Blocks) -> None:
         self.profile = profile
+        self._blocks = blocks
         self.account_id = ""
-        # Why the venue has not answered since the start of this run; None after its first answer. Until then nothing is sent.
-        self.absent: str | None = None
-        self.private_up = False
-        # The doctor's finding that blocks openings here; None: no finding, or not checked.
-        self.failed: str | None = None
-        # Whether an account snapshot was taken since the start; before that nothing opens.
-        self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
-        # Whether the venue has called one of our requests out of time since its clock was last measured.
-        self.clock_suspected = False
-        self.paused_until_ns = 0
-        self.entries_stopped_until_ns = 0
-        # Openings wait until then, so that balances can be compared (`core/accounts/balance_reconciler.py`).
-        self.held_until_ns = 0
         self.rejects_in_a_row = 0
+        self.block(Source.ACCOUNT, "its account has no name")
+        self.block(Source.SNAPSHOT, "account snapshot under way")
+        self.block(Source.PRIVATE, "its private stream is down")
+        self.block(Source.CLOCK, "its clock has not been compared")
+
+    @property
+    def absent(self) -> str | None:
+        """Return why the venue has not answered since the start of this run; nothing is sent there before."""
+        block = self._blocks.get(Source.ABSENT, self.profile.venue)
+        return None if block is None else block.text
+
+    @property
+    def private_up(self) -> bool:
+        return not self.blocked_by(Source.PRIVATE)
+
+    @property
+    def snapshot_taken(self) -> bool:
+        """Return whether an account snapshot was taken since the start."""
+        return not self.blocked_by(Source.SNAPSHOT)
+
+    def name_account(self, account_id: str) -> None:
+        self.account_id = account_id
+        if account_id:
+            self.lift(Source.ACCOUNT)
+
+    def block(self, source: Source, text: str, until_ns: int | None = None) -> None:
+        self._blocks.put(Block(source, self.profile.venue, text=text, until_ns=until_ns))
+
+    def lift(self, source: Source) -> None:
+        self._blocks.lift(source, self.profile.venue)
+
+    def blocked_by(self, source: Source) -> bool:
+        return self._blocks.get(source, self.profile.venue) is not None
+
+    def blocked_until_ns(self, source: Source) -> int:
+        """Return the end of a block, past or to come; 0 without one that has an end."""
+        found = self._blocks.get(source, self.profile.venue)
+        return 0 if found is None else found.until_ns or 0
 
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
         """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
@@ -171,7 +198,8 @@ class EngineState:
         self.settings = settings
         self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
         self.books = books
-        self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
+        self.blocks = Blocks()
+        self.venues = {profile.venue: VenueState(profile, self.blocks) for profile in settings.venues}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory(self.instruments)
         self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
@@ -179,7 +207,7 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote
         )
         self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
-        self.control = Control(settings.limits)
+        self.control = Control(settings.limits, self.blocks)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
@@ -195,17 +223,6 @@ class EngineState:
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0
-        self.store_blocked: dict[str, str] = {}
-        # (venue, symbol) stopped for the rest of this run, and why (a fee that differs from the model).
-        self.stopped: dict[tuple[str, str], str] = {}
-        # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
-        self.rules_awaited: set[tuple[str, str]] = set()
-        # (venue, asset) with an unexplained balance, until it is settled.
-        self.suspected: set[tuple[str, str]] = set()
-        # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
-        self.lost: set[tuple[str, str]] = set()
-        # By client order id, the (venue, symbol) of orders with contradictory reports.
-        self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
@@ -260,23 +277,22 @@ class EngineState:
         venue_state = self.venues[venue]
         return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
-    def asset_stopped(self, venue: str, asset: str) -> bool:
-        return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
-
     def is_barred(self, venue: str, symbol: str) -> bool:
-        return (self.venues[venue].account_id, symbol) in self.control.barred
+        return self.blocks.get(Source.BARRED, self.venues[venue].account_id, symbol) is not None
 
     def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
         """Return whether no order in an instrument may be sent: the account is barred from it, or its trading has not begun."""
         return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
 
-    def barred_symbols(self, venue: str) -> list[str]:
-        return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
+    def names_blocked(self, venue: str, *sources: Source) -> list[str]:
+        """Return the symbols or assets that sources block at a venue or its account."""
+        places = (venue, self.venues[venue].account_id)
+        return sorted({block.name for block in self.blocks.of(*sources) if block.at in places})
 
-    def stopped_assets(self, venue: str) -> list[str]:
-        account_id = self.venues[venue].account_id
-        suspected = {asset for held_at, asset in self.suspected if held_at == venue}
-        return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
+    def block(self, symbol: str, venues: tuple[str, ...] | list[str], now_ns: int) -> Block | None:
+        """Return the first block that keeps a symbol from opening at any of `venues`, or None."""
+        accounts = [self.venues[venue].account_id for venue in venues]
+        return self.blocks.first(("", *venues, *accounts), symbol, now_ns)
 
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
         return self.instruments.get((venue, symbol))
@@ -292,8 +308,10 @@ class EngineState:
         """Return the reason that stops all openings: a halt, the day's loss, or late pairs whose stops block every route."""
         control = self.control
         found = control.halted_at(now_ns)
-        if found is None and control.late and all(control.stopped_by_late(of, at) for of, *at in self.routes()):
-            return HaltReason.LEG_DEADLINE.value
+        if found is None and control.late:
+            blocks = (self.block(symbol, venues, now_ns) for symbol, *venues in self.routes())
+            if all(block is not None and block.source is Source.LATE_LEG for block in blocks):
+                return HaltReason.LEG_DEADLINE.value
         return found
 
     def routes(self) -> Iterator[tuple[str, str, str]]:
@@ -366,23 +384,19 @@ class EngineState:
 
     def await_rules(self, venue: str, symbol: str, why: str, now_ns: int) -> None:
         """Open nothing in a symbol at a venue until its listing is re-read."""
-        if (venue, symbol) not in self.rules_awaited:
-            self.rules_awaited.add((venue, symbol))
+        if self.blocks.get(Source.RULES, venue, symbol) is None:
+            self.blocks.put(Block(Source.RULES, venue, symbol, why))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
-    def awaiting_rules(self, venue: str) -> set[str]:
-        """Return the symbols in which nothing opens at a venue until its listing is read again, or has changed."""
-        if not self.rules_awaited and not self.control.barred:
-            return set()
-        return {symbol for at, symbol in self.rules_awaited if at == venue}.union(self.barred_symbols(venue))
-
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
-        """Open nothing at a venue for a while."""
-        until = now_ns + int(seconds * 1000) * NS_PER_MS
-        self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
+        """Open nothing at a venue for a while, and repair elsewhere."""
+        self._block_for(Source.PAUSE, "paused", venue, seconds, now_ns)
 
     def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while; repairs continue."""
-        until = now_ns + int(seconds * 1000) * NS_PER_MS
-        self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)
+        self._block_for(Source.ENTRIES, "nothing opens for a moment", venue, seconds, now_ns)
+
+    def _block_for(self, source: Source, text: str, venue: str, seconds: float, now_ns: int) -> None:
+        until_ns, at = now_ns + int(seconds * 1000) * NS_PER_MS, self.venues[venue]
+        at.block(source, text, max(at.blocked_until_ns(source), until_ns))

@@ -88,10 +88,6 @@ class VenueHealth:
             return min(ONE, self._limits.degraded_notional_share)
         return ONE if self.state is HealthState.HEALTHY else min(ONE, self._limits.probation_notional_share)
 
-    @property
-    def quarantined(self) -> bool:
-        return self.state is HealthState.QUARANTINED
-
     def silent(self, now_ns: int) -> bool:
         """Return whether the venue leaves orders without a certain answer: one for maintenance, or two for any cause.
 

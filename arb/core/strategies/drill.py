@@ -237,7 +237,7 @@ class Drill:
         state, symbol, step = self.state, part.symbol, part.left[0]
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"
-        reason = self._blockers.reason_at(venue, symbol, now_ns) if state.control.opening_allowed else Reason.HALTED
+        reason = self._blockers.reason_at(symbol, (venue,), now_ns)
         if reason is None and unsupported(state, state.instruments[venue, symbol]):
             reason = Reason.FEE_UNKNOWN
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState, Waterfall
 from arb.core.messages.recovery_records import PlanRecord, Residual
 from arb.core.state.engine_state import EngineState
@@ -249,7 +250,7 @@ class Closer:
         The order leaves at the next `QueueDrained`, as a repair.
         """
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol):
+        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol, now_ns):
             self.trade_dust(symbol, now_ns)
 
     def _trade_excess_dust(self, now_ns: int) -> None:
@@ -262,12 +263,12 @@ class Closer:
             if excess <= 0 or len(self.orders.open) >= self.state.limits.max_open_pairs:
                 return
             value = abs(self.state.residuals.dust(symbol).booked)
-            if self._may_trade_dust(symbol) and self.trade_dust(symbol, now_ns) is not None:
+            if self._may_trade_dust(symbol, now_ns) and self.trade_dust(symbol, now_ns) is not None:
                 excess -= value
 
-    def _may_trade_dust(self, symbol: str) -> bool:
-        control = self.state.control
-        return control.opening_allowed and not control.stopped_by_late(symbol, self.state.venues_of(symbol))
+    def _may_trade_dust(self, symbol: str, now_ns: int) -> bool:
+        block = self.state.block(symbol, self.state.venues_of(symbol), now_ns)
+        return block is None or block.source.reason is not Reason.HALTED
 
     def trade_dust(self, symbol: str, now_ns: int) -> PairTrade | None:
         """Open a pair that trades the dust of a symbol away, at a venue where that is a legal order now; None without one."""

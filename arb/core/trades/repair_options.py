@@ -12,6 +12,7 @@ import msgspec
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
 from arb.core.messages.settings import Limits, OnSingleLeg
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.repair_choice import ONLY, RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
 from arb.core.trades.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
@@ -80,9 +81,13 @@ class RepairOptions:
         venues = [v for v in own or listing if self.allows(pair, v, side)]
         if side is Side.BUY:
             venues.reverse()
-        states, health = state.venues, state.health.venues
+        states = state.venues
         venues.sort(
-            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
+            key=lambda v: (
+                states[v].blocked_by(Source.QUARANTINE),
+                states[v].blocked_until_ns(Source.PAUSE) > now_ns,
+                passed_over(pair, v, now_ns),
+            )
         )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance), now_ns) for venue in venues)
         return next((order for order in orders if order is not None), None)
@@ -98,7 +103,9 @@ class RepairOptions:
         wait: its book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
         """
         health = self.state.health.venues
-        allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
+        allowed = [
+            venue for venue in venues if not self.state.venues[venue.instrument.venue].blocked_by(Source.QUARANTINE)
+        ]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
         reached = [venue for venue in answering if not passed_over(pair, venue.instrument.venue, now_ns)]
         if only_elsewhere(pair, now_ns):
@@ -110,7 +117,7 @@ class RepairOptions:
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         state, symbol = self.state, pair.plan.symbol
-        if state.venues[venue].paused_until_ns > now_ns:
+        if state.venues[venue].blocked_until_ns(Source.PAUSE) > now_ns:
             return Reason.VENUE_HALTED
         if venue in venues_without_snapshot(state, pair, now_ns):
             return Reason.VENUE_HALTED

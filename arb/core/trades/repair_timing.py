@@ -8,6 +8,7 @@ accounts that may hold a repair which the journal lost: a second one would doubl
 from arb.clock import NS_PER_MS
 from arb.core.messages.events import NOT_JOURNALLED
 from arb.core.messages.records import PairKind, PairState
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.trade import PairTrade
 from arb.market.order import Outcome
@@ -40,7 +41,7 @@ def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     after_pause_ns = _paused_until_ns(pair)
     if _short_of_funds(pair) or _barred_since(state, pair):
         after_pause_ns = 0  # another venue may have the funds or the instrument
-    if _not_journalled(pair) and "journal" not in state.store_blocked:
+    if _not_journalled(pair) and state.blocks.get(Source.JOURNAL) is None:
         after_pause_ns = 0  # the journal refused the last one and takes rows again
     return max(after_pause_ns, snapshots_awaited_until_ns(state, pair, now_ns))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from arb.core.messages.events import SymbolsChosen
 from arb.core.messages.incidents import IncidentKind, Severity, some
+from arb.core.state.blocks import Source
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.opening import TradeManager
 from arb.core.universe.listings import Listings, add_book
@@ -27,8 +28,7 @@ class ChosenSymbols:
         state = self._state
         if any(pair.plan.symbol == symbol for pair in self._manager.unfinished):
             return "a pair is open"
-        unsettled = {held_in for _, held_in in (*state.lost, *state.frozen.values())}
-        if symbol in unsettled:
+        if any(block.name == symbol for block in state.blocks.of(Source.LOST, Source.FROZEN)):
             return "an order is not settled"
         if symbol in state.residuals.dust_symbols() or symbol in state.residuals.carried_symbols():
             return "base of earlier pairs remains"

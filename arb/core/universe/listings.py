@@ -2,7 +2,7 @@
 
 A venue may change any rule at any time. The rules are re-read from time to time; an order refused for being off the venue's
 steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has been
-re-read (`EngineState.rules_awaited`), and open pairs are repaired as well as possible. The same holds for a symbol that is
+re-read (`Source.RULES`), and open pairs are repaired as well as possible. The same holds for a symbol that is
 missing or unreadable in the listing. It also holds for one with announced changes, from shortly before that instant until the
 rules were read after it.
 """
@@ -19,6 +19,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.strategy import Strategy
 from arb.core.messages.timers import RulesTimer
 from arb.core.risk.instrument_bans import InstrumentBans
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.market.instrument import ENDS_MARGIN_S, Instrument
 from arb.market.numbers import plain
@@ -68,7 +69,7 @@ class Listings:
         if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
             instrument = self._take_steps(instrument, before, now_ns)
         self._fees.take(instrument, now_ns)
-        state.rules_awaited.discard((instrument.venue, instrument.symbol))
+        state.blocks.lift(Source.RULES, instrument.venue, instrument.symbol)
         self._await_change(instrument, now_ns)
         if before is not None and instrument.tradable != before.tradable:
             where = f"{instrument.symbol} at {instrument.venue}"
@@ -106,7 +107,8 @@ class Listings:
             try:
                 scale = wide_enough(state.books.scales[instrument.symbol], instrument.tick, instrument.lot)
             except ScaleTooFine as error:
-                state.stopped.setdefault(key, str(error))
+                if state.blocks.get(Source.STOPPED, *key) is None:
+                    state.blocks.put(Block(Source.STOPPED, *key, str(error)))
                 state.incident(IncidentKind.RULES_CHANGED, f"{text}; stopped: {error}", now_ns, venue=instrument.venue)
                 return msgspec.structs.replace(instrument, tick=before.tick, lot=before.lot)
             state.books.rescale(instrument.symbol, scale, now_ns)
@@ -123,7 +125,7 @@ class Listings:
         if now_ns < change_ns - BEFORE_CHANGE_NS:
             state.out.timer(RulesTimer(instrument.venue, instrument.symbol), change_ns - BEFORE_CHANGE_NS)
         else:
-            state.rules_awaited.add((instrument.venue, instrument.symbol))
+            state.blocks.put(Block(Source.RULES, instrument.venue, instrument.symbol, "its rules are about to change"))
 
 
 def add_book(state: EngineState, instrument: Instrument, connection: str, now_ns: int) -> None:

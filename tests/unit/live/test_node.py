@@ -326,7 +326,7 @@ def test_a_journal_that_cannot_be_made_durable_stops_opening_until_it_can() -> N
     async def a_while() -> int:
         while True:
             await asyncio.sleep(1)
-            blocked.append(dict(bench.node.engine.state.store_blocked))
+            blocked.append({block.source.word: block.text for block in bench.node.engine.state.blocks})
             if len(failures) == 1:
                 return EXIT_OK
             del failures[0]

@@ -3,15 +3,16 @@
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.messages.events import HaltAsked, StoreStateChanged
+from arb.core.messages.events import HaltAsked, PrivateDown, StoreStateChanged
 from arb.core.messages.records import OpportunityRecord
-from arb.core.messages.recovery_records import BarredInstrument, LateLeg
+from arb.core.messages.recovery_records import LateLeg
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Block, Source
 from arb.view.plain import line
 from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state, summarise
-from tests.builders import Bench, an_instrument
+from tests.builders import Bench
 from tests.unit.core.state.test_transfer_blocked import lists
 from tests.unit.core.trades.test_trade import fill
 
@@ -97,7 +98,7 @@ def test_a_halt_and_a_blocked_store_stand_below_it() -> None:
 
 def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None:
     bench = Bench()
-    bench.engine.state.control.late[7] = LateLeg(7, "BTC/USDT", ("gate", "okx"))
+    bench.engine.state.control.stop_late(LateLeg(7, "BTC/USDT", ("gate", "okx")))
     state = present_state(bench.engine, bench.now_ns)
     assert state["late_legs"] == [
         {"pair": "7", "symbol": "BTC/USDT", "venues": ("gate", "okx"), "reason": "leg_deadline"}
@@ -148,14 +149,30 @@ def test_a_trapped_route_stands_beside_it_and_in_the_line() -> None:
 
 def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
     bench = Bench()
-    bars = bench.engine.state.control.barred
-    bars["okx:test", "BTC/USDT"] = BarredInstrument("okx:test", "51155", an_instrument("okx"))
+    bench.engine.state.blocks.put(Block(Source.BARRED, "okx:test", "BTC/USDT", "51155"))
     state = present_state(bench.engine, bench.now_ns)
     assert [(venue["venue"], venue["halted"]) for venue in state["venues"]] == [
         ("gate", None),
         ("okx", "BTC/USDT barred"),
     ]
     assert "okx: BTC/USDT barred" in line(state)
+
+
+def test_what_keeps_a_venue_from_opening_is_its_first_block() -> None:
+    bench = Bench()
+    bench.tell(PrivateDown(venue="okx", cause="x"))
+    bench.engine.state.await_rules("okx", "BTC/USDT", "the listing lacks it", bench.now_ns)
+    bench.engine.state.pause("gate", 1, bench.now_ns)
+    state = present_state(bench.engine, bench.now_ns)
+    assert [venue["halted"] for venue in state["venues"]] == ["paused", "its private stream is down"]
+    assert [(row["at"], row["name"], row["reason"], row["source"]) for row in state["blocks"]] == [
+        ("gate", "", "venue_halted", "pause"),
+        ("okx", "", "venue_halted", "private"),
+        ("okx", "BTC/USDT", "instrument_halted", "rules"),
+    ]
+    bench.engine.state.venues["okx"].lift(Source.PRIVATE)
+    later = present_state(bench.engine, bench.now_ns + 10**9)
+    assert [venue["halted"] for venue in later["venues"]] == [None, "BTC/USDT instrument_halted"]
 
 
 def test_a_shutdown_is_said_too() -> None:

@@ -13,6 +13,7 @@ from arb.clock import NS_PER_MS
 from arb.core.fees.fees import fee_funds, unsupported
 from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import Funds
+from arb.core.state.blocks import TIMED
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.opening import TradeManager
@@ -114,8 +115,7 @@ class Blockers:
         if reason is Reason.RATE_BUDGET:
             return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns)
         if reason is Reason.VENUE_HALTED:
-            known = [state.venues[venue] for venue in venues]
-            until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)
+            until_ns = max(state.venues[venue].blocked_until_ns(source) for venue in venues for source in TIMED)
             return until_ns + 1 if until_ns > now_ns else 0
         if reason is Reason.INSTRUMENT_HALTED:
             return max(state.instruments[venue, symbol].opens_from_ns(now_ns) or 0 for venue in venues)
@@ -124,12 +124,9 @@ class Blockers:
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason not to open a pair now, among those checked before any price; None without one."""
         state, (symbol, *venues) = self.state, route
-        control = state.control
-        if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
-            return Reason.HALTED
-        first, second = self.reason_at(venues[0], symbol, now_ns), self.reason_at(venues[1], symbol, now_ns)
-        if first is not None or second is not None:
-            return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)
+        found = self.reason_at(symbol, venues, now_ns)
+        if found is not None and found.rank < Reason.BOOK_SKEW.rank:
+            return found
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
@@ -137,37 +134,23 @@ class Blockers:
         if state.trapped.refused(route):
             return Reason.WALLET_CLOSED
         for venue in venues:
-            if (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]):
+            if unsupported(state, state.instruments[venue, symbol]):
                 return Reason.FEE_UNKNOWN
-        return None
+        return found
 
-    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        """Return the first reason at one venue and its book, in the order of `Reason`."""
+    def reason_at(self, symbol: str, venues: tuple[str, ...] | list[str], now_ns: int) -> Reason | None:
+        """Return the first reason at these venues and in their books: a block's, or one of the moment."""
+        block = self.state.block(symbol, venues, now_ns)
+        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
+            return block.source.reason
+        found = [self._at(venue, symbol, now_ns) for venue in venues]
+        found += [block.source.reason] if block is not None else []
+        return min((reason for reason in found if reason is not None), key=lambda reason: reason.rank, default=None)
+
+    def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         state, key = self.state, (venue, symbol)
-        at, control = state.venues[venue], state.control
-        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
-            return Reason.VENUE_HALTED
-        if state.health.venues[venue].quarantined:
-            return Reason.VENUE_HALTED
-        if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
-            return Reason.VENUE_HALTED
-        if (state.suspected or control.stopped) and any(
-            state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote
-        ):
-            return Reason.VENUE_HALTED
-        if key in state.rules_awaited or (control.barred and state.is_barred(*key)):
-            return Reason.INSTRUMENT_HALTED
         if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
-        if "ledger" in state.store_blocked:
-            return Reason.LEDGER_BLOCKED
-        if "journal" in state.store_blocked:
-            return Reason.JOURNAL_BLOCKED
-        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
-        if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
-            return Reason.CLOCK_OFFSET
-        if key in state.lost or key in state.frozen.values():
-            return Reason.UNKNOWN_OUTSTANDING
         if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
             return Reason.UNKNOWN_OUTSTANDING
         if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):

@@ -13,6 +13,7 @@ from arb.core.messages.events import OrderFilled, OrderQueried, ResumeAsked, Shu
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import IncidentRecord, PairState
 from arb.core.messages.settings import Timing
+from arb.core.state.blocks import Source
 from arb.market.order import OrderStatus, Role, Side
 from arb.market.scale import common_scale
 from tests.builders import FUNDS, SYMBOL, Bench, D, a_balance, a_fill, a_report, an_instrument
@@ -192,7 +193,7 @@ def test_no_pair_of_a_venue_that_is_down_or_whose_key_was_changed_is_ever_given_
     bench.arrive("okx", account_id="okx:another")
     assert bench.engine.state.control.halted == "stranded"
     bench.tell(ResumeAsked(reason="looked after by hand"))
-    assert bench.engine.state.control.opening_allowed
+    assert not bench.engine.state.blocks.of(Source.HALT)
     assert [pair.state for pair in bench.engine.manager.unfinished] == [PairState.OPENING]
     assert not incidents(bench, IncidentKind.ABANDONED)
     bench.tell(

@@ -12,6 +12,7 @@ from arb.core.messages.events import AccountSnapshotTaken, OrderFilled, OrderQue
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import OpenPair, PlanRecord, ResidualsRecord
+from arb.core.state.blocks import Source
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side
@@ -64,7 +65,7 @@ def its_fill(report: OrderReport) -> Fill:
 def told(bench: Bench, *reports: OrderReport) -> None:
     """Let the looks at the start, through one account after the other, find these orders with their fills."""
     for state in bench.engine.state.venues.values():
-        state.snapshot_taken = False
+        state.block(Source.SNAPSHOT, "not taken")
     for venue in bench.venues:
         mine = tuple(report for report in reports if report.venue == venue)
         fills = tuple(its_fill(report) for report in mine if report.filled)
@@ -90,7 +91,7 @@ def usable(bench: Bench) -> None:
 def test_nothing_opens_at_a_venue_whose_account_was_not_read() -> None:
     bench = Bench()
     for state in bench.engine.state.venues.values():
-        state.snapshot_taken = False
+        state.block(Source.SNAPSHOT, "not taken")
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
@@ -117,7 +118,7 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_read() -> None:
 
 def test_a_venue_whose_balances_cannot_be_read_after_the_snapshot_is_traded_at_all_the_same_in_the_end() -> None:
     bench = Bench()
-    bench.engine.state.venues["gate"].snapshot_taken = False
+    bench.engine.state.venues["gate"].block(Source.SNAPSHOT, "not taken")
     bench.tell(a_snapshot("gate"))
     bench.wait_ms(5_000)
     bench.quote("gate", "99.9x5", "100x1")
@@ -163,7 +164,7 @@ def test_a_matched_pair_the_journal_lost_is_recovered_and_completed_without_a_ne
 
 def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> None:
     bench = Bench()
-    bench.engine.state.venues["okx"].snapshot_taken = False
+    bench.engine.state.venues["okx"].block(Source.SNAPSHOT, "not taken")
     report = a_lost_order("gate", Side.BUY, "1")
     bench.tell(a_snapshot("gate", orders=(report,), fills=(its_fill(report),)))
     usable(bench)
@@ -175,7 +176,7 @@ def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> Non
 
 def test_nothing_opens_where_a_lost_order_waits_for_its_other_leg() -> None:
     bench = Bench(venues=("gate", "okx", "bitget"))
-    bench.engine.state.venues["bitget"].snapshot_taken = False
+    bench.engine.state.venues["bitget"].block(Source.SNAPSHOT, "not taken")
     bench.tell(a_snapshot("gate", orders=(a_lost_order("gate", Side.BUY, "1"),)))
     bench.wait_ms(20)
     bench.quote("gate", "99.9x5", "100x1")
@@ -257,7 +258,7 @@ def test_a_lost_repair_is_recovered_with_its_role() -> None:
 
 def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_recovered() -> None:
     bench = Bench()
-    bench.engine.state.venues["okx"].snapshot_taken = False
+    bench.engine.state.venues["okx"].block(Source.SNAPSHOT, "not taken")
     report = a_lost_order("gate", Side.BUY, "1")
     unread = msgspec.structs.replace(a_snapshot("okx"), complete=False, cause="503")
     due_ns = 0
@@ -425,7 +426,7 @@ def test_a_small_snapshot_is_reported_at_once() -> None:
 
 def test_only_the_last_part_of_a_snapshot_counts_as_one_and_fills_without_orders_are_not_forgotten() -> None:
     bench = Bench()
-    bench.engine.state.venues["gate"].snapshot_taken = False
+    bench.engine.state.venues["gate"].block(Source.SNAPSHOT, "not taken")
     report, look = a_lost_order("gate", Side.BUY, "1"), crowded(400)
     lost = msgspec.structs.replace(its_fill(report), client_order_id=report.client_order_id)
     *parts, last = parts_of(msgspec.structs.replace(look, fills=(lost, *look.fills)))

@@ -19,6 +19,7 @@ from arb.core.messages.recovery_records import (
     ResidualsRecord,
     StoppedAsset,
 )
+from arb.core.state.blocks import Source
 from tests.builders import Bench, D, a_fill
 from tests.unit.core.accounts.test_balance_reconciler import a_foreign_fill, a_foreign_order
 from tests.unit.core.accounts.test_restart import left_behind
@@ -123,7 +124,7 @@ def test_an_open_pair_goes_on_and_its_pool_halts_and_balances_with_it() -> None:
     state = bench.engine.state
     assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
     assert state.control.halted is None
-    assert state.asset_stopped("gate", "USDT")
+    assert state.names_blocked("gate", Source.DRIFT) == ["USDT"]
     assert bench.engine.state.residuals.dust_sizes() == {"BTC": D("0.2")}
     assert bench.engine.balances.agreed_ns("gate") == dead.now_ns
     assert {"abandoned", "left_over"}.isdisjoint(kinds(bench))

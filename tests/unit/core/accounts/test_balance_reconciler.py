@@ -14,6 +14,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import BalanceRecord, FillRecord, IncidentRecord, OrderRecord
 from arb.core.messages.recovery_records import ControlRecord
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Source
 from arb.core.state.positions.inventory import Inventory
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Role, Side
@@ -44,7 +45,19 @@ def incidents(bench: Bench) -> list[str]:
 
 def stopped(bench: Bench) -> list[tuple[str, str]]:
     """Return the accounts and assets that are stopped."""
-    return sorted(bench.engine.state.control.stopped)
+    return blocked(bench, Source.DRIFT)
+
+
+def unexplained(bench: Bench) -> list[tuple[str, str]]:
+    return blocked(bench, Source.UNEXPLAINED)
+
+
+def blocked(bench: Bench, source: Source) -> list[tuple[str, str]]:
+    return [(block.at, block.name) for block in bench.engine.state.blocks.of(source)]
+
+
+def stop_text(bench: Bench, *key: str) -> str:
+    return next(block.text for block in bench.engine.state.blocks.of(Source.DRIFT) if (block.at, block.name) == key)
 
 
 def opens(bench: Bench) -> bool:
@@ -132,7 +145,7 @@ def test_a_snapshot_that_cannot_be_made_stops_the_asset_in_the_end_and_says_so()
         snapshot_taken(bench, complete=False, cause="no answer")
         read(bench, START | {"BTC": "2.5"})
     assert stopped(bench) == [("gate:test", "BTC")]
-    assert "its orders and fills cannot be read" in bench.engine.state.control.stopped["gate:test", "BTC"]
+    assert "its orders and fills cannot be read" in stop_text(bench, "gate:test", "BTC")
 
 
 def test_a_stop_survives_a_restart_until_the_user_resumes() -> None:
@@ -306,7 +319,7 @@ def test_a_fill_close_to_the_first_answer_whose_balance_comes_late_is_settled_bo
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     assert incidents(bench) == ["foreign_order"]
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
 
 
 def test_a_day_of_clean_trading_raises_no_alarm() -> None:
@@ -348,4 +361,4 @@ def test_a_first_word_that_was_late_and_still_is_when_it_is_compared_makes_no_fi
         bench.wait_ms(1_000)
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     assert incidents(bench) == ["foreign_order"]
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []

@@ -2,6 +2,7 @@
 
 from arb.core.messages.commands import RefreshBalances, SetTimer
 from arb.core.messages.events import BalancesReported, TimerFired
+from arb.core.state.blocks import Source
 from tests.builders import Bench, a_balance
 from tests.unit.core.accounts.test_balance_reconciler import START, opens, read
 from tests.unit.core.trades.test_trade import accept, crossed, fill
@@ -39,7 +40,7 @@ def test_openings_wait_no_longer_than_a_second_and_then_not_again_for_ten() -> N
     for _ in range(1_800):
         bench.wait_ms(100)
         read(bench, START)
-        held += gate.held_until_ns > bench.now_ns
+        held += gate.blocked_until_ns(Source.COMPARISON) > bench.now_ns
     assert 0 < held <= 120
     bench.wait_ms(1_000)
     assert not bench.tell(TimerFired(timer="drift:gate"))

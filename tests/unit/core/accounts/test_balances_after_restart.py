@@ -19,7 +19,9 @@ from tests.unit.core.accounts.test_balance_reconciler import (
     opens,
     read,
     snapshot_taken,
+    stop_text,
     stopped,
+    unexplained,
 )
 
 
@@ -49,13 +51,13 @@ def agreed() -> Bench:
 
 def test_what_changed_while_nothing_ran_has_to_be_explained_too() -> None:
     bench = heir(agreed(), START | {"USDT": "99000"})
-    assert bench.engine.state.suspected == {("gate", "USDT")}
+    assert unexplained(bench) == [("gate", "USDT")]
     assert not opens(bench)
     bench.wait_ms(10_000)
     snapshot_taken(bench)
     read(bench, START | {"USDT": "99000"})
     assert stopped(bench) == [("gate:test", "USDT")]
-    assert "USDT at gate: -1000 is unexplained" in bench.engine.state.control.stopped["gate:test", "USDT"]
+    assert "USDT at gate: -1000 is unexplained" in stop_text(bench, "gate:test", "USDT")
 
 
 def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_the_snapshot_at_the_start() -> None:
@@ -69,7 +71,7 @@ def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_th
     }
     bench = heir(dead, told, **found)
     assert incidents(bench) == ["foreign_order", "transfer"]
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
     assert opens(bench)
 
 
@@ -107,7 +109,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
         found={"orders": (a_foreign_order(),), "fills": (ahead,)},
     )
     read(after, told)
-    assert after.engine.state.suspected == set()
+    assert unexplained(after) == []
     assert incidents(after) == []
 
 
@@ -116,7 +118,7 @@ def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     accounts = tuple(AgreedAccount(a.account_id, a.ns - 4 * 86_400 * NS_PER_S, a.totals) for a in old.accounts)
     bench = Bench(restored=Restored(agreed=AgreedRecord(accounts=accounts)), balances={"USDT": "5", "BTC": "1"})
     read(bench, {"USDT": "5", "BTC": "1"})
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
 
 
 def test_accounts_that_have_not_agreed_for_three_days_are_kept_no_longer() -> None:

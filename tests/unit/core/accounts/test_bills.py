@@ -12,7 +12,15 @@ from arb.core.messages.events import ResumeAsked, TimerFired, Transfer
 from arb.core.messages.recovery_records import AgreedRecord, ControlRecord
 from arb.core.messages.settings import Limits
 from tests.builders import Bench, D
-from tests.unit.core.accounts.test_balance_reconciler import START, incidents, opens, read, snapshot_taken, stopped
+from tests.unit.core.accounts.test_balance_reconciler import (
+    START,
+    incidents,
+    opens,
+    read,
+    snapshot_taken,
+    stopped,
+    unexplained,
+)
 from tests.unit.core.accounts.test_balances_after_restart import agreed, heir
 
 LIMITS = Limits(min_net_quote=D(0), min_edge_bps=D(1), drift_ignore_quote=D("0.01"))
@@ -57,7 +65,7 @@ def test_a_bill_that_was_counted_before_a_restart_is_not_counted_again_whatever_
     snapshot_taken(dead, transfers=(bill,))
     read(dead, richer)
     bench = heir(dead, richer, transfers=(bill,))
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
     assert incidents(bench) == []
 
 
@@ -68,7 +76,7 @@ def test_a_bill_made_while_nothing_ran_is_counted_though_another_has_the_same_am
     read(dead, with_more(amount="500"))
     later = Transfer("8", "USDT", D(500), dead.now_ns + 5 * NS_PER_S, "transfer")
     bench = heir(dead, with_more(amount="1000"), transfers=(known, later))
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
 
 
 # What no bill explains.

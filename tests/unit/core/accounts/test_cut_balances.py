@@ -11,7 +11,7 @@ from arb.core.messages.records import IncidentRecord
 from arb.core.state.positions.inventory import Inventory
 from arb.market.order import OrderStatus
 from tests.builders import START_NS, Bench, D, a_balance, an_instrument
-from tests.unit.core.accounts.test_balance_reconciler import START, opens, read, snapshot_taken, stopped
+from tests.unit.core.accounts.test_balance_reconciler import START, opens, read, snapshot_taken, stopped, unexplained
 from tests.unit.core.orders.test_unknown import balances, look_twice, status, unknown_sell
 
 changes = st.lists(st.decimals(-50, 50, places=12), min_size=1, max_size=30)
@@ -37,7 +37,7 @@ def test_a_balance_cut_to_eight_decimals_stops_nothing_and_keeps_the_exact_total
         read(bench, START | {"USDT": str(cut(exact, 8))})
         bench.wait_ms(1_000 if turn else 20_000)
     assert stopped(bench) == []
-    assert bench.engine.state.suspected == set()
+    assert unexplained(bench) == []
     assert bench.engine.state.inventory.computed("gate", "USDT") == exact
     assert opens(bench)
 

@@ -10,6 +10,7 @@ from arb.core.messages.events import AccountSnapshotTaken, CancelAnswered, Order
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import OpenPair, PlanRecord
 from arb.core.messages.settings import Timing
+from arb.core.state.blocks import Source
 from arb.market.ids import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Outcome, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_snapshot
@@ -45,7 +46,7 @@ def unseen(dead: Bench, kept: Restored, **details: object) -> Bench:
     """Start the next process on a journal; no account is looked through yet."""
     bench = Bench(restored=kept, run_id=1_760_000_500, start_ns=dead.now_ns, **details)  # type: ignore[arg-type]
     for state in bench.engine.state.venues.values():
-        state.snapshot_taken = False
+        state.block(Source.SNAPSHOT, "not taken")
     return bench
 
 
@@ -322,7 +323,7 @@ def test_a_pair_that_waits_for_a_snapshot_is_out_of_time_all_the_same() -> None:
 def test_a_pair_of_this_run_waits_for_no_look() -> None:
     bench = Bench()
     one_legged(bench)
-    bench.engine.state.venues["gate"].snapshot_taken = False
+    bench.engine.state.venues["gate"].block(Source.SNAPSHOT, "not taken")
     usable(bench)
     assert [order.role for order in bench.placed()] == [Role.ENTRY, Role.ENTRY, Role.HEDGE]
 

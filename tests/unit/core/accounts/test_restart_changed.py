@@ -7,6 +7,7 @@ from arb.core.accounts.restart import Restored
 from arb.core.messages.events import FlattenAsked, OrderFilled, ResumeAsked
 from arb.core.messages.records import IncidentRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import ControlRecord, ResidualsRecord
+from arb.core.state.blocks import Source
 from arb.view.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
@@ -64,7 +65,7 @@ def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewher
     assert not bench.placed() and not bench.engine.manager.open
     assert not bench.rows(PairRecord)  # it stays unfinished in the journal
     bench.tell(ResumeAsked(reason="trade on meanwhile"))
-    assert bench.engine.state.control.opening_allowed
+    assert not bench.engine.state.blocks.of(Source.HALT)
     assert list(bench.engine.manager.stranded) == [pair.plan.pair_id]
     assert not bench.rows(PairRecord)
 

@@ -14,6 +14,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import FillRecord, IncidentRecord, PairRecord
 from arb.core.messages.recovery_records import FeeHold, PlanRecord
 from arb.core.messages.settings import Limits
+from arb.core.state.blocks import Source
 from arb.market.instrument import FeeIn, Instrument
 from tests.builders import SYMBOL, Bench, D, a_balance, a_fill, a_snapshot, an_instrument
 from tests.unit.core.accounts.test_restart import restarted
@@ -231,7 +232,7 @@ def test_in_either_currency_a_fee_is_no_surprise_while_the_asset_runs_out() -> N
     filled(bench, sold, "0.1", "USDT", "t3")
     assert len(bench.rows(FillRecord)) == 3
     assert incidents(bench, "fee_currency") == incidents(bench, "fee_rate") == []
-    assert not bench.engine.state.stopped
+    assert not bench.engine.state.blocks.of(Source.STOPPED)
 
 
 # What cannot be valued.

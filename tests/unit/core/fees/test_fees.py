@@ -11,6 +11,7 @@ from arb.core.messages.events import InstrumentListed, OrderAccepted, OrderFille
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import FillRecord, IncidentRecord, PairRecord
 from arb.core.messages.settings import OnSingleLeg, RepairPolicy
+from arb.core.state.blocks import Source
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce
 from tests.builders import START_NS, SYMBOL, Bench, D, a_fill, a_report, an_instrument
@@ -76,7 +77,7 @@ def test_a_fee_of_more_than_all_stops_the_symbol_and_not_the_engine() -> None:
     buy, _ = crossed(bench)
     bench.tell(OrderFilled(fill=a_fill(buy, "1", fee="150", at_ns=bench.now_ns)))
     assert bench.engine.state.instruments["gate", SYMBOL].taker_fee == D("0.001")
-    assert ("gate", SYMBOL) in bench.engine.state.stopped
+    assert bench.engine.state.blocks.get(Source.STOPPED, "gate", SYMBOL)
     assert [(row.kind, row.severity) for row in told(bench)] == [("fee_rate", "critical")]
 
 
@@ -242,7 +243,7 @@ def test_a_leg_is_repaired_where_fees_are_in_another_asset_and_that_is_no_surpri
     unwind = bench.placed()[-1]
     assert (unwind.venue, unwind.role) == ("gate", Role.UNWIND)
     a_points_fill(bench, unwind)
-    assert not bench.engine.state.stopped
+    assert not bench.engine.state.blocks.of(Source.STOPPED)
 
 
 def test_a_dearer_rate_seen_once_holds_until_a_fill_is_charged_less_and_never_below_the_listed_one() -> None:

@@ -6,6 +6,7 @@ from arb.clock import NS_PER_S
 from arb.core.messages.events import ClockAnchored, OutcomeUnknown
 from arb.core.messages.records import IncidentRecord, PairRecord
 from arb.core.messages.settings import Timing
+from arb.core.state.blocks import Source
 from arb.market.order import OrderStatus
 from tests.builders import START_NS, Bench
 from tests.unit.core.accounts.test_restart import left_behind
@@ -88,7 +89,7 @@ def test_what_all_venues_have_in_common_is_no_venues_fault() -> None:
         measured(bench, venue, -HOUR_S)
     assert {health.state.value for health in bench.engine.state.health.venues.values()} == {"healthy"}
     measured(bench, "okx", 0)
-    assert bench.engine.state.health.venues["okx"].quarantined
+    assert bench.engine.state.venues["okx"].blocked_by(Source.QUARANTINE)
 
 
 def written_by_a_clock_ahead(by_s: int) -> tuple[Bench, Bench]:

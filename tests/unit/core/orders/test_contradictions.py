@@ -8,6 +8,7 @@ from arb.clock import NS_PER_S
 from arb.core.messages.commands import Finish, PlaceOrder, QueryOrder
 from arb.core.messages.events import OrderFilled, OrderQueried, OrderUpdated, ResumeAsked, ShutdownAsked
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairState
+from arb.core.state.blocks import Block, Source
 from arb.market.fill import FillSource
 from arb.market.order import OrderStatus, Side
 from tests.builders import SYMBOL, Bench, D, a_balance, a_fill, a_report, an_instrument
@@ -63,13 +64,17 @@ def assert_frozen(bench: Bench, order: PlaceOrder) -> None:
     assert any(isinstance(said, QueryOrder) and said.client_order_id == order.client_order_id for said in bench.said)
 
 
+def frozen(bench: Bench) -> list[Block]:
+    return bench.engine.state.blocks.of(Source.FROZEN)
+
+
 def test_more_reported_filled_than_was_ordered_freezes_the_order_and_halts_opening() -> None:
     bench, _, sell = opened()
     accept(bench, sell, "2")
     assert_frozen(bench, sell)
     assert critical(bench) == ["contradiction", "halt"]
     assert bench.engine.state.control.halted == "contradiction"
-    assert list(bench.engine.state.frozen.values()) == [("okx", SYMBOL)]
+    assert [(block.at, block.name) for block in frozen(bench)] == [("okx", SYMBOL)]
     bench.tell(OrderUpdated(report=a_report(sell, "3")))
     assert critical(bench) == ["contradiction", "halt"], "it is said once"
 
@@ -82,7 +87,7 @@ def test_once_a_query_shows_what_agrees_the_pair_goes_on_and_the_halt_stays() ->
     assert_frozen(bench, sell)
     queried(bench, sell, "1", ("0.4", "t1"), ("0.6", "t2"))
     assert last_pair(bench).state is PairState.COMPLETED
-    assert bench.engine.state.frozen == {}
+    assert frozen(bench) == []
     assert bench.engine.state.control.halted == "contradiction"
 
 
@@ -119,7 +124,7 @@ def test_a_second_id_beyond_the_size_of_the_order_is_not_counted() -> None:
     assert (filled_of(bench, sell), critical(bench)) == (D(1), ["contradiction", "halt"])
     queried(bench, sell, "1", ("1", "t2"))  # the trade is listed under its other id
     assert (filled_of(bench, sell), last_pair(bench).state) == (D(1), PairState.COMPLETED)
-    assert bench.engine.state.frozen == {}
+    assert frozen(bench) == []
 
 
 def test_a_trade_known_only_by_its_false_id_is_a_contradiction_once_and_counts_once() -> None:
@@ -132,7 +137,7 @@ def test_a_trade_known_only_by_its_false_id_is_a_contradiction_once_and_counts_o
         queried(bench, sell, "1", ("1", "t1"))
     assert critical(bench) == ["contradiction", "halt"]
     assert sum(isinstance(said, QueryOrder) for said in bench.said) == asked
-    assert (filled_of(bench, sell), bench.engine.state.frozen) == (D(1), {})
+    assert (filled_of(bench, sell), frozen(bench)) == (D(1), [])
 
 
 def test_a_run_does_not_end_while_an_order_of_a_closed_pair_is_frozen() -> None:
@@ -140,7 +145,10 @@ def test_a_run_does_not_end_while_an_order_of_a_closed_pair_is_frozen() -> None:
     fill(bench, sell, "1", "t1")
     bench.wait_ms(3)
     fill(bench, sell, "1", "t2")
-    assert (last_pair(bench).state, list(bench.engine.state.frozen)) == (PairState.COMPLETED, [sell.client_order_id])
+    assert (last_pair(bench).state, [block.key for block in frozen(bench)]) == (
+        PairState.COMPLETED,
+        [sell.client_order_id],
+    )
     bench.tell(ShutdownAsked(deadline_ns=bench.now_ns + 30 * NS_PER_S))
     assert not balances_agree(bench)
     queried(bench, sell, "1", ("1", "t1"))
@@ -164,7 +172,7 @@ def test_a_person_may_resume_and_still_nothing_opens_where_an_order_is_frozen() 
     fill(bench, sell, "1", "t2")
     bench.tell(ResumeAsked(reason="seen"))
     bench.wait_ms(20)
-    assert bench.engine.state.control.opening_allowed
+    assert not bench.engine.state.blocks.of(Source.HALT)
     crossed(bench)
     assert len(bench.placed()) == 2
     queried(bench, sell, "1", ("1", "t1"))

@@ -163,7 +163,7 @@ def test_repairs_act_on_a_presumption_while_its_book_stays_closed_to_openings() 
     fill(bench, repair, str(repair.size), "t7")
     assert last_pair(bench).state is PairState.COMPLETED
     blockers = Blockers(bench.engine.state, bench.engine.manager)
-    assert blockers.reason_at("okx", "BTC/USDT", bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
+    assert blockers.reason_at("BTC/USDT", ("okx",), bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
 
 
 def test_what_the_order_may_lock_stays_reserved_until_it_is_no_longer_watched() -> None:

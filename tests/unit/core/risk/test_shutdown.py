@@ -6,6 +6,7 @@ from arb.core.messages.events import ShutdownAsked, TimerFired
 from arb.core.messages.records import PairState
 from arb.core.messages.timers import LastBalancesTimer
 from arb.core.risk.shutdown import LAST_BALANCES_S
+from arb.core.state.blocks import Source
 from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_balance_reconciler import START
 from tests.unit.core.trades.test_late_fills import half_sold
@@ -79,7 +80,7 @@ def test_the_run_ends_as_soon_as_all_have_agreed() -> None:
 
 def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -> None:
     bench = Bench()
-    bench.engine.state.venues["okx"].snapshot_taken = False
+    bench.engine.state.venues["okx"].block(Source.SNAPSHOT, "not taken")
     stop(bench)
     assert not ends(say(bench, "gate", START))
     bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
@@ -88,7 +89,7 @@ def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -
 
 def test_an_account_that_cannot_be_looked_through_is_not_waited_for_for_ever() -> None:
     bench = Bench()
-    bench.engine.state.venues["okx"].snapshot_taken = False
+    bench.engine.state.venues["okx"].block(Source.SNAPSHOT, "not taken")
     stop(bench)
     say(bench, "gate", START)
     bench.wait_ms(LAST_BALANCES_S * 1_000)

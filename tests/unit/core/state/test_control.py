@@ -117,7 +117,7 @@ def test_the_first_halt_is_kept_and_a_second_is_no_news() -> None:
     assert control.halt(HaltReason.DAILY_LOSS)
     assert not control.halt(HaltReason.ASKED)
     assert control.halted == "daily_loss_quote"
-    assert not control.opening_allowed
+    assert control.blocks.first(("",), "BTC/USDT", START_NS)
 
 
 def test_a_restart_takes_up_halt_loss_and_row() -> None:
@@ -128,7 +128,7 @@ def test_a_restart_takes_up_halt_loss_and_row() -> None:
     after.restore(control.record(START_NS, "why"))
     assert (after.halted, after.losses_in_a_row) == ("asked", 1)
     after.resume(START_NS)
-    assert after.opening_allowed
+    assert not after.blocks.first(("",), "BTC/USDT", START_NS)
     after.book_result(LOSS, START_NS)
     assert after.day_loss_blocks(START_NS)
 

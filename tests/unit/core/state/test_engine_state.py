@@ -6,6 +6,7 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.events import ClockMeasured
 from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.state.blocks import Blocks
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EXECUTION_SLACK_MS, VenueProfile, VenueState
 from arb.core.state.order import WorkingOrder
@@ -17,7 +18,7 @@ SLACK_NS = EXECUTION_SLACK_MS * NS_PER_MS
 
 
 def a_venue(offset_ms: int = 0) -> VenueState:
-    state = VenueState(VenueProfile("gate", PlaceRate(20, 1000), True))
+    state = VenueState(VenueProfile("gate", PlaceRate(20, 1000), True), Blocks())
     state.offset_ns = offset_ms * NS_PER_MS
     return state
 

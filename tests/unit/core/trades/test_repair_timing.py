@@ -17,6 +17,7 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.records import PairRecord, PairState
 from arb.core.messages.settings import Timing
+from arb.core.state.blocks import Source
 from arb.market.ids import MAX_ATTEMPT, decode
 from arb.market.order import Role
 from tests.builders import Bench, a_fill, a_report
@@ -234,8 +235,8 @@ def test_attempts_do_not_run_out() -> None:
 def test_where_an_order_could_not_leave_no_pair_opens_for_a_second_and_repairs_go_on() -> None:
     bench = on_one_leg()
     state = bench.engine.state.venues["okx"]
-    assert state.entries_stopped_until_ns == bench.now_ns + NS_PER_S
-    assert bench.engine.state.venues["gate"].entries_stopped_until_ns == 0
+    assert state.blocked_until_ns(Source.ENTRIES) == bench.now_ns + NS_PER_S
+    assert bench.engine.state.venues["gate"].blocked_until_ns(Source.ENTRIES) == 0
     look_again(bench, 60)
     assert repairs(bench)[-1].venue == "okx"
 

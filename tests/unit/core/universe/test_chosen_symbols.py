@@ -7,6 +7,7 @@ import pytest
 from arb.core.messages.events import SymbolsChosen
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import IncidentRecord
+from arb.core.state.blocks import Block, Source
 from arb.market.order import Side
 from tests.builders import D, an_instrument
 from tests.support.floor import BTC, ETH, Floor, listed, native
@@ -96,7 +97,7 @@ def test_where_there_is_no_room_a_symbol_is_left_out_and_named() -> None:
 
 def test_the_room_of_a_venue_that_may_still_come_is_not_taken() -> None:
     floor = Floor(instruments=listed(symbols=(BTC,)), spare=2)
-    floor.engine.state.venues["okx"].absent = "down for maintenance"
+    floor.engine.state.venues["okx"].block(Source.ABSENT, "down for maintenance")
     chosen(floor, SOL)
     assert said(floor) == "not traded, as there is no room: SOL/USDT"
 
@@ -134,9 +135,9 @@ def test_a_symbol_whose_pair_is_open_or_left_something_does_not_leave() -> None:
 def test_a_symbol_in_which_an_order_is_not_settled_does_not_leave(where: str) -> None:
     floor = Floor(instruments=listed(symbols=(BTC, ADA)))
     if where == "lost":
-        floor.engine.state.lost.add(("okx", ADA))
+        floor.engine.state.blocks.put(Block(Source.LOST, "okx", ADA))
     else:
-        floor.engine.state.frozen["arb1"] = ("okx", ADA)
+        floor.engine.state.blocks.put(Block(Source.FROZEN, "okx", ADA, key="arb1"))
     chosen(floor, dropped=[ADA])
     assert said(floor) == "kept: ADA/USDT (an order is not settled)"
 

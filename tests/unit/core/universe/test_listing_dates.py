@@ -10,6 +10,7 @@ from arb.core.messages.commands import SetTimer
 from arb.core.messages.events import InstrumentListed, InstrumentUnlisted, TimerFired
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import IncidentRecord
+from arb.core.state.blocks import Source
 from arb.market.instrument import OPENS_MARGIN_S
 from tests.builders import D
 from tests.support.floor import BTC, ETH, Floor
@@ -192,9 +193,9 @@ def change_in(floor: Floor, seconds: int, **rules: Any) -> int:
 def test_nothing_opens_from_ten_seconds_before_a_change_until_the_listing_was_read_after_it() -> None:
     floor = open_floor()
     at_ns = change_in(floor, 60)
-    assert opens(floor) and not floor.engine.state.awaiting_rules("okx")
+    assert opens(floor) and not floor.engine.state.names_blocked("okx", Source.RULES)
     wait_s(floor, 49)
-    assert not opens(floor) and floor.engine.state.awaiting_rules("okx") == {BTC}
+    assert not opens(floor) and floor.engine.state.names_blocked("okx", Source.RULES) == [BTC]
     assert opens(floor, ETH)
     list_anew(floor, "okx")  # read before the change
     assert not opens(floor)
@@ -222,7 +223,7 @@ def test_the_change_after_a_change_is_waited_for_too_and_past_ones_are_not() -> 
 def test_a_listing_that_is_first_read_at_the_time_of_a_change_is_waited_for_at_once() -> None:
     floor = open_floor()
     change_in(floor, 5)
-    assert not opens(floor) and floor.engine.state.awaiting_rules("okx") == {BTC}
+    assert not opens(floor) and floor.engine.state.names_blocked("okx", Source.RULES) == [BTC]
 
 
 # A symbol that the listing no longer holds.
@@ -234,7 +235,7 @@ def test_a_symbol_that_left_the_listing_opens_nothing_until_it_is_back(venue: st
     floor.tell(InstrumentUnlisted(venue=venue, symbol=BTC))
     assert not opens(floor) and floor.not_taken() == {Reason.INSTRUMENT_HALTED: 1}
     assert opens(floor, ETH)
-    assert floor.engine.state.awaiting_rules(venue) == {BTC}
+    assert floor.engine.state.names_blocked(venue, Source.RULES) == [BTC]
     (text,) = incidents(floor)
     assert text.startswith(f"BTC/USDT at {venue}: the venue's listing holds it no more")
     list_anew(floor, venue)

@@ -9,6 +9,7 @@ import pytest
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import InstrumentListed, VenueListed
 from arb.core.messages.records import IncidentRecord
+from arb.core.state.blocks import Source
 from arb.market.order import Side
 from arb.market.scale import Scale
 from tests.builders import D, a_refusal
@@ -86,7 +87,7 @@ def test_a_step_too_fine_for_64_bits_stops_the_symbol_at_that_venue_alone() -> N
     before = floor.books.scales[BTC]
     list_anew(floor, "gate", BTC, tick=Decimal("1e-15"))
     assert floor.books.scales[BTC] == before
-    assert ("gate", BTC) in floor.engine.state.stopped and ("okx", BTC) not in floor.engine.state.stopped
+    assert [(block.at, block.name) for block in floor.engine.state.blocks.of(Source.STOPPED)] == [("gate", BTC)]
     floor.whole("okx", BTC, "101.3x5", "102x5")
     floor.drain()
     assert not floor.placed()
@@ -148,7 +149,9 @@ def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_rea
     ]
     dislocate(floor, ETH)
     assert [order.symbol for order in floor.placed()] == [BTC, BTC, ETH, ETH]
-    assert floor.engine.state.awaiting_rules("okx") == {BTC} and not floor.engine.state.awaiting_rules("gate")
+    assert floor.engine.state.names_blocked("okx", Source.RULES) == [BTC] and not floor.engine.state.names_blocked(
+        "gate", Source.RULES
+    )
 
 
 @pytest.mark.parametrize("lot", ["0.001", "0.5"])
@@ -156,7 +159,7 @@ def test_the_listing_read_again_opens_the_symbol_on_its_steps_be_they_as_before_
     floor = open_floor()
     refused_pair(floor)
     list_anew(floor, "okx", BTC, lot=D(lot))
-    assert not floor.engine.state.awaiting_rules("okx")
+    assert not floor.engine.state.names_blocked("okx", Source.RULES)
     dislocate(floor, BTC)
     sell = floor.placed()[-1]
     assert len(floor.placed()) == 4 and (sell.venue, sell.size % D(lot)) == ("okx", D(0))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from proofs import REPO, mutants
-from proofs.mutants import MUTANTS, Mutant, apply, complaint
+from proofs.mutant_table import MUTANTS, Mutant
+from proofs.mutants import apply, complaint
 from tests.integration import test_planted_live, test_planted_secrets
 
 STALE = Mutant("nobody's rule", "arb/clock.py", "no such text", "")

@@ -12,6 +12,7 @@ from arb.clock import NS_PER_S, ManualClock
 from arb.core.messages.commands import PlaceOrder, RecallOrders
 from arb.core.messages.events import OrderFilled, OrderUpdated
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.state.blocks import Source
 from arb.core.trades.table import CLOSED_KEPT_NS
 from arb.live.recovered_state import restored_from
 from arb.market.ids import decode
@@ -140,7 +141,7 @@ def test_a_fill_after_a_restart_reopens_its_own_pair_however_old(journal: Journa
     assert last_pair(bench).residual_size == 0
     assert "late_fill" in incidents(bench, "warning")
     assert not incidents(bench, "critical")
-    assert not bench.engine.state.lost
+    assert not bench.engine.state.blocks.of(Source.LOST)
 
 
 @pytest.mark.parametrize("how", ["stream", "snapshot"])
@@ -181,7 +182,7 @@ def test_orders_that_a_venue_lists_again_change_nothing(journal: Journal) -> Non
         made = a_fill(order, "0.5", trade_id=f"t-{order.venue}", at_ns=START_NS)
         bench.tell(a_snapshot(order.venue, orders=(a_report(order, "0.5"),), fills=(made,), started_ns=bench.now_ns))
     assert not bench.rows(FillRecord) and not bench.rows(PairRecord)
-    assert not bench.engine.state.lost
+    assert not bench.engine.state.blocks.of(Source.LOST)
 
 
 # Orders that no entry of the journal has.
@@ -218,7 +219,7 @@ def test_orders_of_another_engine_on_the_account_are_foreign_and_never_a_pair(jo
     assert bench.engine.state.inventory.computed("gate", "BTC") == 5
     assert incidents(bench, "critical") == ["not_adopted"]
     assert searches(bench) == 1
-    assert not bench.engine.state.lost
+    assert not bench.engine.state.blocks.of(Source.LOST)
     assert not repair(bench)
 
 
