@@ -88,8 +88,8 @@ MUTANTS = {
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
         "arb/core/state/engine_state.py",
-        "            self.blocks.put(Block(Source.RULES, venue, symbol, why))\n",
-        "",
+        "self.blocks.put(Block(Source.RULES, venue, symbol, why))",
+        "self.blocks.put(Block(Source.RULES, venue, symbol, why, until_ns=0))",
     ),
     "bar-ignored": Mutant(
         "a refusal by a code that bars the instrument stops it there",
