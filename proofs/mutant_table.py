@@ -402,7 +402,7 @@ MUTANTS = {
     "nameless": Mutant(
         "a fill without our name waits for its order before it is called foreign",
         "arb/core/orders/foreign.py",
-        "            return isinstance(reported, OrderReport)  # a report names its order, if we have\n",
+        "            return isinstance(reported, OrderReport)  # a report on our order has our id; a fill may lack it\n",
         "            return True\n",
     ),
     "unrecovered": Mutant(
