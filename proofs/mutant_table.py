@@ -267,12 +267,6 @@ MUTANTS = {
         'self.blocks.first(("", *venues, *accounts), symbol, now_ns)',
         'self.blocks.first(("",), symbol, now_ns)',
     ),
-    "block-stays": Mutant(
-        "a block that its owner lifts is gone",
-        "arb/core/state/blocks.py",
-        "tuple(held for held in here[name] if held is not block)",
-        "here[name] if name else tuple(held for held in here[name] if held is not block)",
-    ),
     "block-lifts-others": Mutant(
         "an owner lifts its own block alone",
         "arb/core/state/blocks.py",
