@@ -93,7 +93,7 @@ class Absence:
         for order in self.manager.orders.values():
             if former.get(order.account_id) == account_id:
                 order.account_id = account_id
-        for block in state.blocks.of(Source.DRIFT):
+        for block in state.blocks.of(Source.DRIFT, Source.BARRED):
             if former.get(block.at) == account_id:
                 state.blocks.lift(block.source, block.at, block.name)
                 state.blocks.put(msgspec.structs.replace(block, at=account_id))

@@ -12,6 +12,7 @@ from arb.core.messages.commands import Finish, PlaceOrder, QueryOrder, RefreshBa
 from arb.core.messages.events import OrderFilled, OrderQueried, ResumeAsked, ShutdownAsked, TimerFired
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.recovery_records import BarredInstrument, ControlRecord
 from arb.core.messages.settings import Timing
 from arb.core.state.blocks import Source
 from arb.market.order import OrderStatus, Role, Side
@@ -208,14 +209,19 @@ def test_the_same_account_under_another_name_is_the_same_account() -> None:
         msgspec.structs.replace(order, account_id="okx-0123456789ab") if order.venue == "okx" else order
         for order in left.pairs[0].orders
     )
+    barred = BarredInstrument("okx-0123456789ab", "compliance", an_instrument("okx"))
+    control = ControlRecord(
+        halted=None, day_utc="2025-10-09", day_net_e8=0, consecutive_losses=0, ns=1, text="", barred=(barred,)
+    )
     bench = without_okx(
-        Restored(pairs=(msgspec.structs.replace(left.pairs[0], orders=orders),)),
+        Restored(pairs=(msgspec.structs.replace(left.pairs[0], orders=orders),), control=control),
         accounts={"gate": "gate:test", "okx": "okx-0123456789ab", "bitget": "bitget:test"},
     )
     bench.arrive("okx", account_id="okx-uid-7", former=("okx-0123456789ab",))
     assert bench.engine.state.control.halted is None
     [pair] = bench.engine.manager.open.values()
     assert {order.account_id for order in pair.orders.values()} == {"gate:test", "okx-uid-7"}
+    assert bench.engine.state.is_barred("okx", SYMBOL)
 
 
 def test_a_symbol_that_the_venue_no_longer_lists_strands_the_pair_when_it_comes() -> None:
