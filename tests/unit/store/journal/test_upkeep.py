@@ -152,7 +152,7 @@ def test_a_change_that_was_made_for_something_else_is_refused_and_changes_nothin
         assert change is not None
         journal.replace(change)
         for wrong in (change, change._replace(blocks=1, entries=1), change._replace(blocks=0)):
-            with pytest.raises(StoreError, match="expects others"):
+            with pytest.raises(StoreError, match="expects other numbers"):
                 journal.replace(wrong)
         assert whatever_is_read(path) == before
         tell(journal, a_control())  # and it can be written as before
