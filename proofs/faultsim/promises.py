@@ -42,6 +42,7 @@ CALM = frozenset(
         FLATTEN,
     }
 )
+LOSE_A_REQUEST = frozenset({"lost_ack", "lost_request", "net_request_lost", "delayed_request"})
 ASKED = frozenset({"asked", "flatten", "flattened"})
 """Halts of the user's own."""
 STOPS = {
@@ -62,9 +63,12 @@ class Struck(NamedTuple):
     venues: tuple[str, ...]
     times: int | None = 1
 
-    def is_calm(self, calm: frozenset[str]) -> bool:
-        """Return whether it holds up nothing: of requests that are lost only the first, for the next may be the look-up."""
-        return self.name in calm and (self.name != "net_request_lost" or self.times == 1)
+    def is_calm(self, calm: frozenset[str], before: Iterable["Struck"]) -> bool:
+        """Return whether it holds up nothing: of requests lost at a venue only the first, for the next may be the look-up."""
+        if self.name != "net_request_lost":
+            return self.name in calm
+        lost = (one for one in before if one.name in LOSE_A_REQUEST and set(one.venues) & set(self.venues))
+        return self.name in calm and self.times == 1 and not any(one.ns < self.ns for one in lost)
 
 
 class Times(NamedTuple):
@@ -140,7 +144,9 @@ class _Watch:
         if pair_id is not None and any(venue in concerned and other != pair_id for venue, other in self._presumed):
             return True
         return any(
-            one.ns <= self._now_ns and not one.is_calm(calm) and (not one.venues or concerned & set(one.venues))
+            one.ns <= self._now_ns
+            and not one.is_calm(calm, self._struck)
+            and (not one.venues or concerned & set(one.venues))
             for one in self._struck
         )
 

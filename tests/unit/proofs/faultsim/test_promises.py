@@ -62,6 +62,17 @@ def test_only_what_struck_the_reads_of_its_venue_before_excuses_a_slow_proof(
     assert bool(found(tmp_path, (6000, an_absence("proved")), struck=(struck,))) is not excused
 
 
+@pytest.mark.parametrize(
+    ("first", "excused"), [(None, False), ("lost_request", True), ("net_request_lost", True), ("partial_fill", False)]
+)
+def test_a_second_request_that_is_lost_at_a_venue_may_be_the_look_up(
+    tmp_path: Path, first: str | None, excused: bool
+) -> None:
+    struck = [Struck(MS, first, ("okx",))] if first else []
+    struck.append(Struck(2000 * MS, "net_request_lost", ("okx",)))
+    assert bool(found(tmp_path, (6000, an_absence("proved")), struck=tuple(struck))) is not excused
+
+
 def test_a_leg_that_is_naked_beyond_its_deadline_is_a_finding_unless_its_repair_was_struck_or_is_not_wanted(
     tmp_path: Path,
 ) -> None:
