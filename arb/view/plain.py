@@ -116,7 +116,7 @@ class Held(NamedTuple):
 def held_by_asset(state: State) -> list[Held]:
     """Return every asset that is traded: the quotes first, then what is scarce somewhere.
 
-    Scarce is what stands low in its band; of a quote without a band what is less than one pair may cost, and of any other
+    Scarce is an asset low in its band; of a quote without a band what is less than one pair may cost, and of any other
     asset without one: nothing of what another venue holds.
     """
     holdings = state.get("holdings", {})

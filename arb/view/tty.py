@@ -1,6 +1,6 @@
 """The terminal of a process that draws nothing on it: whether a screen can be, how it is given back, and its log meanwhile.
 
-Log lines are kept while a screen is up, and written out once it is gone: none is lost nor lies across it.
+Log lines are kept while a screen is up, and written out when it is gone. None is lost, and none is drawn over the screen.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ class HeldLog:
             self._stream.flush()
 
     def hold(self) -> None:
-        """Keep lines from now on, if they would stand on a terminal."""
+        """Keep lines from now on, if they would be printed on a terminal."""
         with self._lock:
             self._held = self._stream.isatty()
 
@@ -96,7 +96,7 @@ class HeldLog:
         with self._lock:
             self._held = False
             if self._dropped:
-                self._stream.write(f"{self._dropped} earlier log lines stood on the screen alone\n")
+                self._stream.write(f"{self._dropped} earlier log lines were shown on the screen only\n")
             self._stream.writelines(f"{found}\n" for found in self._lines)
             self._lines.clear()
             self._dropped = 0

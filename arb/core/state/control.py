@@ -315,11 +315,7 @@ class Control:
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
-            barred=tuple(
-                BarredInstrument(block.at, block.text, block.listed)
-                for block in self.blocks.of(Source.BARRED)
-                if block.listed is not None
-            ),
+            barred=tuple(_barred(block) for block in self.blocks.of(Source.BARRED)),
             read_lags=self.read_lags,
             wrong_presumptions=self.wrong_presumptions,
             day_presumed_e8=self.day_presumed_e8,
@@ -333,3 +329,8 @@ class Control:
             self.day, self.day_net_e8, self.day_notional, self.day_unfilled = day, 0, ZERO, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
             self.day_credits, self.day_spent_reported, self.day_presumed_e8 = {}, False, 0
+
+
+def _barred(block: Block) -> BarredInstrument:
+    assert block.listed is not None, f"{block}: a ban without the listing that lifts it"
+    return BarredInstrument(block.at, block.text, block.listed)

@@ -1,4 +1,4 @@
-"""Log lines while a screen is up: none lies across it, none is lost."""
+"""Log lines while a screen is up: none is drawn over it, none is lost."""
 
 import io
 
@@ -31,7 +31,7 @@ def test_of_too_many_log_lines_the_latest_are_kept_and_the_others_counted() -> N
         held.write(f"line {number}\n")
     held.release()
     first, second, *_ = stream.getvalue().splitlines()
-    assert first == "2 earlier log lines stood on the screen alone" and second == "line 2"
+    assert first == "2 earlier log lines were shown on the screen only" and second == "line 2"
 
 
 def test_a_log_that_goes_to_a_file_goes_on_going_there() -> None:
