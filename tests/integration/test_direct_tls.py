@@ -55,6 +55,12 @@ class _TornRecord(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._shaken, self._rest = False, b""
 
+    def shaken(self) -> None:
+        self._tls.write(full(b"unasked"))
+        handshake_and_record = self._outgoing.read()
+        self._transport.write(handshake_and_record[:-30])
+        self._rest = handshake_and_record[-30:]
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -65,13 +71,25 @@ class _TornRecord(asyncio.Protocol):
             if not self._shaken:
                 self._tls.do_handshake()
                 self._shaken = True
-                self._tls.write(full(b"unasked"))
-                handshake_and_record = self._outgoing.read()
-                self._transport.write(handshake_and_record[:-30])
-                self._rest = handshake_and_record[-30:]
+                self.shaken()
             while self._tls.read(65536):
-                self._transport.write(self._rest)
+                self.asked()
         self._transport.write(self._outgoing.read())
+
+    def asked(self) -> None:
+        self._transport.write(self._rest)
+
+
+class _SlowTicket(_TornRecord):
+    """A venue whose session ticket arrives in two parts, the second a moment after the connection is made."""
+
+    def shaken(self) -> None:
+        handshake_and_ticket = self._outgoing.read()
+        self._transport.write(handshake_and_ticket[:-30])
+        asyncio.get_running_loop().call_later(0.02, self._transport.write, handshake_and_ticket[-30:])
+
+    def asked(self) -> None:
+        self._tls.write(full(b"taken"))
 
 
 def test_a_part_of_an_unasked_answer_keeps_orders_off_a_connection(certificate: Path) -> None:
@@ -85,6 +103,19 @@ def test_a_part_of_an_unasked_answer_keeps_orders_off_a_connection(certificate: 
         await asyncio.sleep(0.3)
         with pytest.raises(NeverSent):
             await transport.send(HttpRequest("POST", url, {}, "order"), 5.0)
+        server.close()
+
+    run(scenario, tls=ours)
+
+
+def test_an_order_waits_on_a_new_connection_until_the_session_ticket_is_whole(certificate: Path) -> None:
+    ours, theirs = ssl.create_default_context(cafile=certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificate)
+
+    async def scenario(transport: DirectTransport) -> None:
+        server = await asyncio.get_running_loop().create_server(lambda: _SlowTicket(theirs), "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/orders"
+        assert (await transport.send(HttpRequest("POST", url, {}, "order"), 5.0)).body == b"taken"
         server.close()
 
     run(scenario, tls=ours)

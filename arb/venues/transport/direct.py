@@ -38,7 +38,7 @@ class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 WARM_CONNECTIONS = 2
 HEARD_S = 0.05
-"""How long, at most, to listen on a new connection before its first request, which it was made for."""
+"""How long, at most, to listen on a new connection before its first request; once more while a TLS record is not whole."""
 SPARE_CONNECTIONS_MAX = 8
 """How many connections a burst of orders may bring an origin to, so that the next of them finds one ready."""
 
@@ -103,9 +103,8 @@ class DirectTransport:
         began_s = loop.time()
         deadline_s = began_s + timeout_s
         line = await self._dial(request.origin, timeout_s)
-        # If a venue sends before any request, its first bytes arrive one round trip after the connection is made.
         try:
-            await asyncio.sleep(min(HEARD_S, (loop.time() - began_s) / 2))
+            await _listen(line, loop.time() - began_s)
         except asyncio.CancelledError:
             line.abort()
             raise
@@ -273,6 +272,18 @@ class DirectTransport:
             self._tls = client_context(whole_records=True)
         self._tls.sslobject_class = WholeRecords
         return self._tls
+
+
+async def _listen(line: Line, dialled_s: float) -> None:
+    """Wait for what a venue sends before any request: it arrives one round trip after the connection is made.
+
+    A TLS session ticket may arrive as this time ends. The line is ready again once the loop has read it.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(min(HEARD_S, dialled_s / 2))
+    until_s = loop.time() + HEARD_S
+    while line.usable and not line.ready(0) and loop.time() < until_s:
+        await asyncio.sleep(HEARD_S / 50)
 
 
 async def _never(why: str) -> HttpAnswer:
