@@ -39,6 +39,7 @@ class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
 WARM_CONNECTIONS = 2
 HEARD_S = 0.05
 """How long, at most, to listen on a new connection before its first request; once more while a TLS record is not whole."""
+HEARD_PARTS = 50
 SPARE_CONNECTIONS_MAX = 8
 """How many connections a burst of orders may bring an origin to, so that the next of them finds one ready."""
 
@@ -279,11 +280,11 @@ async def _listen(line: Line, dialled_s: float) -> None:
 
     A TLS session ticket may arrive as this time ends. The line is ready again once the loop has read it.
     """
-    loop = asyncio.get_running_loop()
     await asyncio.sleep(min(HEARD_S, dialled_s / 2))
-    until_s = loop.time() + HEARD_S
-    while line.usable and not line.ready(0) and loop.time() < until_s:
-        await asyncio.sleep(HEARD_S / 50)
+    for _ in range(HEARD_PARTS):
+        if line.ready(0) or not line.usable:
+            break
+        await asyncio.sleep(HEARD_S / HEARD_PARTS)
 
 
 async def _never(why: str) -> HttpAnswer:
