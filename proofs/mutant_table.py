@@ -456,7 +456,7 @@ MUTANTS = {
     "skew-ignored": Mutant(
         "an edge that spends what is scarce must be greater, as bands say",
         "arb/core/state/engine_state.py",
-        "            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps\n",
+        "            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps\n",
         "            over_bps += 0\n",
     ),
     "skew-unbounded": Mutant(

@@ -21,6 +21,7 @@ from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.market.ids import named_by_venue
+from arb.market.route import Route
 from arb.masking import SECRETS
 from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
@@ -253,7 +254,8 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     identities = RouteIdentities(rule)
     alike: dict[str, list[str]] = {}
     for symbol in sorted({symbol for traded in symbols.values() for symbol in traded}):
-        routes = [(symbol, *pair) for pair in combinations([v for v, traded in symbols.items() if symbol in traded], 2)]
+        traded_at = [venue for venue, traded in symbols.items() if symbol in traded]
+        routes = [Route.of(symbol, *pair) for pair in combinations(traded_at, 2)]
         for what, chosen in (
             ("nothing opens between", [route for route in routes if identities.refused(route)]),
             (
@@ -262,7 +264,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
             ),
         ):
             if chosen:
-                between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
+                between = ", ".join(f"{' and '.join(route.venues)} ({identities.of(route)})" for route in chosen)
                 alike.setdefault(f"{what} {between}", []).append(symbol)
     return [
         f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}, "

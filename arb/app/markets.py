@@ -20,6 +20,7 @@ from arb.errors import CheckFailed, ConfigError, StoreError
 from arb.live.untraded import nearest_listed
 from arb.market.coins import CoinTable, CoinVerdict, why
 from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
+from arb.market.route import Route
 from arb.store.ledger.queries import LedgerReader
 from arb.venues.kit.endpoints import Credentials
 
@@ -172,13 +173,13 @@ class MarketView:
         return why(symbol.symbol, list(symbol.at), self._table, mids)
 
     def _shown(self, symbol: CommonSymbol, edge: Edge) -> dict[str, Any]:
-        refill = self._judges.trapped.refill((symbol.symbol, edge.buy_venue, edge.sell_venue))
+        refill = self._judges.trapped.refill(Route.of(symbol.symbol, edge.buy_venue, edge.sell_venue))
         return msgspec.structs.asdict(edge) | {"wallets": str(refill.state), "refill": refill.lines()}
 
     def _row(self, symbol: CommonSymbol, choice: Choice) -> dict[str, Any]:
         """Return a symbol's row; its best edge is between venues with the same coins, even where transfers are blocked."""
         identities = self._judges.identities
-        edge = symbol.best_edge(lambda buy, sell: not identities.refused((symbol.symbol, buy, sell)))
+        edge = symbol.best_edge(lambda buy, sell: not identities.refused(Route.of(symbol.symbol, buy, sell)))
         return {
             "symbol": symbol.symbol,
             "volume_quote": symbol.volume_quote,
@@ -188,7 +189,7 @@ class MarketView:
             "identity": [
                 {"venues": [one, other], "verdict": None if verdict is None else str(verdict)}
                 for one, other in combinations(symbol.at, 2)
-                for verdict in (identities.of((symbol.symbol, one, other)),)
+                for verdict in (identities.of(Route.of(symbol.symbol, one, other)),)
             ],
             "at": {venue: _listed(listed) for venue, listed in symbol.at.items()},
         }

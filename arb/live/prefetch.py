@@ -65,7 +65,7 @@ class Prefetch:
                 strategy.blockers.funds(route)
                 state.edge_over_bps(route)
                 state.least_limit(route)
-                state.budget.free_ns(route[1:], symbol, self._engine.manager.hedges_held, now_ns)
+                state.budget.free_ns(route.venues, symbol, self._engine.manager.hedges_held, now_ns)
             yield False
 
 

@@ -1,4 +1,30 @@
-"""A route: a symbol with its buy venue and its sell venue."""
+"""A route: an ordered pair of instruments, the one to buy and the one to sell.
 
-Route = tuple[str, str, str]
-"""(symbol, buy venue, sell venue)."""
+The two may differ in venue, in symbol, or in both. They belong to one group: one coin and one quote.
+"""
+
+from typing import NamedTuple
+
+from arb.market.symbol import Symbol
+
+Key = tuple[str, str]
+"""The name of an instrument: (venue, symbol)."""
+
+
+class Route(NamedTuple):
+    buy: Key
+    sell: Key
+
+    @classmethod
+    def of(cls, symbol: str, buy_venue: str, sell_venue: str) -> "Route":
+        """Return the route that trades one symbol at two venues."""
+        return cls((buy_venue, symbol), (sell_venue, symbol))
+
+    @property
+    def venues(self) -> tuple[str, str]:
+        return self.buy[0], self.sell[0]
+
+    @property
+    def group(self) -> str:
+        """Return coin and quote, spelt as the symbol of spot: `BTC/USDT` for every kind of instrument in the two."""
+        return "/".join(Symbol.of(self.buy[1]).base_and_quote)

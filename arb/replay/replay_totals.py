@@ -254,7 +254,7 @@ class _Edges:
         edge_class = bisect_right(EDGE_BPS, record.best_edge_bps) - 1, bisect_right(LIFE_MS, _life_ms(record)) - 1
         self.quotes[record.quote].add(record)
         self._classes[edge_class].add(record)
-        self._routes[record.symbol, record.buy_venue, record.sell_venue].add(record)
+        self._routes[Route.of(record.symbol, record.buy_venue, record.sell_venue)].add(record)
         self._hours[record.buy_venue, record.sell_venue, record.quote, _hour(record.opened_ns)].add(record)
         self._reasons[record.quote, record.reason or ""].add(record)
 
@@ -277,15 +277,15 @@ class _Edges:
         """Return every route with an edge or a pair, the one that earned most first."""
         money: defaultdict[Route, _Money] = defaultdict(_Money)
         for pair in pairs:
-            money[pair.opening.symbol, pair.opening.buy, pair.opening.sell].add(pair)
+            money[Route.of(pair.opening.symbol, pair.opening.buy, pair.opening.sell)].add(pair)
         rows = []
         for route in {*self._routes, *money}:
             of, earned = self._routes.get(route) or _Sum(), money[route]
             rows.append(
                 RouteRow(
-                    symbol=route[0],
-                    buy=route[1],
-                    sell=route[2],
+                    symbol=route.group,
+                    buy=route.venues[0],
+                    sell=route.venues[1],
                     edges=of.edges,
                     takeable=of.takeable,
                     best_edge_bps=None if of.best is None else _short(of.best.best_edge_bps),

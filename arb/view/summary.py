@@ -345,15 +345,14 @@ def best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
         return []
     edge, buy, sell = max(routes)
     row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
-    return [row | marked(engine.state.identities.mark((symbol, buy, sell)))]
+    return [row | marked(engine.state.identities.mark(Route.of(symbol, buy, sell)))]
 
 
 def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
     """Return why a row's edge is not taken: a code of `Reason`; None without an edge, or before it was judged."""
     if Decimal(row["edge_bps"]) <= 0:
         return None
-    route: Route = (row["symbol"], row["buy"], row["sell"])
-    reason = engine.strategy.why_not(route)
+    reason = engine.strategy.why_not(Route.of(row["symbol"], row["buy"], row["sell"]))
     return None if reason is None else str(reason)
 
 

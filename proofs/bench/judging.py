@@ -15,6 +15,7 @@ from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
+from arb.market.route import Route
 from arb.venues.books.compiled.loading import is_available
 from proofs.bench.market_data import walk
 from proofs.bench.rounds import Effort, Row, alternate, quantile, time_row
@@ -55,7 +56,7 @@ def _judge(cap: Decimal, *, compiled: bool) -> Callable[[], object]:
     limits = EdgeLimits(
         min_edge_bps=Decimal(1), max_notional=cap, max_slippage_bps=Decimal(5), dust_max_quote=Decimal(5)
     )
-    terms, route, books = PairTerms(SCALE, buy, sell, limits), (SYMBOL, "gate", "okx"), stage.books
+    terms, route, books = PairTerms(SCALE, buy, sell, limits), Route.of(SYMBOL, "gate", "okx"), stage.books
     ask, bid = asks[0][0], bids[0][0]
 
     def judge() -> bool:

@@ -25,6 +25,7 @@ from arb.errors import VenueError
 from arb.market.ids import decode
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 from arb.store.journal.reader import JournalState
 from arb.venues.build import key_policy, venue_profile
@@ -201,7 +202,7 @@ class AccountExam:
             symbol
             for symbol in self._symbols
             if (there := [other for other in self._others if symbol in symbols_of(self._settings, other)])
-            and all(identities.mark((symbol, self._venue, other)) is not None for other in there)
+            and all(identities.mark(Route.of(symbol, self._venue, other)) is not None for other in there)
         ]
 
     def _journalled(self) -> JournalState | None:

@@ -29,6 +29,7 @@ from arb.errors import require
 from arb.market.arena import INT64_MAX, BookArena, BookState
 from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
+from arb.market.route import Key, Route
 from arb.market.scale import Scale
 from arb.market.words import (
     LAG_KNOWN,
@@ -42,8 +43,6 @@ from arb.market.words import (
     UPDATED,
 )
 
-Key = tuple[str, str]
-"""(venue, symbol)."""
 _WAITING, _LIVE, _GAP, _CROSSED = map(int, BookState)
 """The states as the arena's words hold them."""
 Quote = tuple[int | None, int | None]
@@ -327,10 +326,10 @@ class Books:
                 still.add(name)
         return still
 
-    def skewed(self, symbol: str, first: str, second: str) -> bool:
-        """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
+    def skewed(self, first: Key, second: Key) -> bool:
+        """Return whether two books are further apart in time than `max_skew_ms`."""
         rows, carriers = self.rows, self._carriers
-        one, other = carriers[rows[first, symbol]].words, carriers[rows[second, symbol]].words
+        one, other = carriers[rows[first]].words, carriers[rows[second]].words
         skew_ns = (one[LAG_NS] if one[LAG_KNOWN] else 0) - (other[LAG_NS] if other[LAG_KNOWN] else 0)
         return abs(skew_ns) > self._timing.max_skew_ms * NS_PER_MS
 
@@ -434,15 +433,13 @@ class Books:
         row = self.rows.get((venue, symbol))
         return NO_DEPTH if row is None else self._depths.bids(row)
 
-    def sides(self, route: tuple[str, str, str]) -> tuple[Depth, Depth]:
-        symbol, buy_venue, sell_venue = route
-        return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
+    def sides(self, route: Route) -> tuple[Depth, Depth]:
+        return self.asks(*route.buy), self.bids(*route.sell)
 
-    def best_plan(self, route: tuple[str, str, str], terms: PairTerms) -> Plan | None:
+    def best_plan(self, route: Route, terms: PairTerms) -> Plan | None:
         """Return the plan of the greatest net on a route, as `episode` does."""
         if self.find_plan is not None:
-            symbol, buy_venue, sell_venue = route
-            buy_row, sell_row = self.rows.get((buy_venue, symbol)), self.rows.get((sell_venue, symbol))
+            buy_row, sell_row = self.rows.get(route.buy), self.rows.get(route.sell)
             if buy_row is not None and sell_row is not None:
                 plan = self.find_plan(terms, buy_row, sell_row)
                 if plan is not Unsure.UNSURE:

@@ -10,6 +10,7 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO, to_e8
 from arb.market.order import Side
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 RATE_STEP = Decimal("1e-8")
@@ -76,7 +77,7 @@ def fee_funds(state: EngineState, instrument: Instrument) -> Decimal:
     return state.inventory.free(venue, asset) * price * FUNDS_SHARE
 
 
-def fee_holds(state: EngineState, route: tuple[str, str, str], decided: Plan) -> tuple[FeeHold, ...]:
+def fee_holds(state: EngineState, route: Route, decided: Plan) -> tuple[FeeHold, ...]:
     """Return a pair's reservations of its venues' fee assets: at each venue for its leg and an unwind of it.
 
     Never more than was free for it (`Sizes.limit_funds`): the sizing uses the same price and the worse of two prices.
@@ -85,15 +86,14 @@ def fee_holds(state: EngineState, route: tuple[str, str, str], decided: Plan) ->
     if terms.buy.buy_fee_in is not FeeIn.OTHER and terms.sell.buy_fee_in is not FeeIn.OTHER:
         return ()
     plan = decided.view()
-    symbol, buy_venue, sell_venue = route
-    legs = (buy_venue, terms.buy, plan.hold), (sell_venue, terms.sell, plan.sell_size * plan.sell_vwap)
+    legs = (route.buy, terms.buy, plan.hold), (route.sell, terms.sell, plan.sell_size * plan.sell_vwap)
     holds = list[FeeHold]()
-    for venue, of, notional in legs:
-        instrument = state.instruments[venue, symbol]
-        price = state.fee_asset_price(venue, instrument.fee_asset, instrument.quote)
+    for key, of, notional in legs:
+        instrument = state.instruments[key]
+        price = state.fee_asset_price(instrument.venue, instrument.fee_asset, instrument.quote)
         if of.buy_fee_in is FeeIn.OTHER and of.taker_fee > 0 and price is not None:
             amount = 2 * of.taker_fee * notional / (price * FUNDS_SHARE)
-            holds.append(FeeHold(venue, instrument.fee_asset, amount.quantize(AMOUNT_STEP, ROUND_FLOOR)))
+            holds.append(FeeHold(instrument.venue, instrument.fee_asset, amount.quantize(AMOUNT_STEP, ROUND_FLOOR)))
     return tuple(holds)
 
 

@@ -7,9 +7,8 @@ from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import Funds
 from arb.core.state.engine_state import EngineState
 from arb.market.numbers import plain
+from arb.market.route import Route
 from arb.market.symbol import Symbol
-
-Route = tuple[str, str, str]
 
 
 class DryFunds:
@@ -21,8 +20,8 @@ class DryFunds:
         self._dry: set[tuple[str, str]] = set()
 
     def opened(self, route: Route, now_ns: int) -> None:
-        symbol, buy_venue, sell_venue = route
-        base, quote = Symbol.of(symbol).base_and_quote
+        buy_venue, sell_venue = route.venues
+        base, quote = Symbol.of(route.group).base_and_quote
         self._sold.add((sell_venue, base))
         for venue, asset in self._dry & {(buy_venue, quote), (sell_venue, base)}:
             self._dry.discard((venue, asset))
@@ -31,7 +30,7 @@ class DryFunds:
 
     def refused(self, route: Route, best: Plan, funds: Funds, now_ns: int) -> None:
         """Find which funds are too small for any size on a route; funds held by open pairs will return."""
-        symbol, buy_venue, sell_venue = route
+        symbol, (buy_venue, sell_venue) = route.group, route.venues
         base, quote = Symbol.of(symbol).base_and_quote
         sides = self._state.books.sides(route)
         for venue, asset, alone in (

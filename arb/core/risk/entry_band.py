@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from arb.core.pricing.plan import Plan
 from arb.core.state.engine_state import EngineState
+from arb.market.route import Route
 
 ENTRY_BAND = "entry_band_bps"
 _PARTS = 1000
@@ -17,12 +18,12 @@ _PARTS = 1000
 _ONE = 10_000 * _PARTS
 
 
-def off_band(state: EngineState, route: tuple[str, str, str], plan: Plan, now_ns: int) -> str | None:
+def off_band(state: EngineState, route: Route, plan: Plan, now_ns: int) -> str | None:
     """Return the key of the limit if a leg of a plan is priced outside the band, else None.
 
-    `route`: symbol, buy venue, sell venue; their books are known to be usable.
+    The books of the route are known to be usable.
     """
-    symbol, buy_venue, sell_venue = route
+    symbol, (buy_venue, sell_venue) = route.group, route.venues
     books, band = state.books, int(state.limits_at(symbol).entry_band_bps * _PARTS)
     listed = [venue for venue in state.venues if (venue, symbol) in state.instruments]
     quotes = books.quotes(symbol, listed)  # no other book shows any

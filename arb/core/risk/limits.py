@@ -17,19 +17,15 @@ from arb.core.messages.recovery_records import Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
 from arb.market.numbers import ZERO, plain
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
 
 
-def breached(
-    state: EngineState, orders: TradeTable, route: tuple[str, str, str], notional: Decimal, now_ns: int
-) -> str | None:
-    """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None.
-
-    `route`: symbol, buy venue, sell venue.
-    """
+def breached(state: EngineState, orders: TradeTable, route: Route, notional: Decimal, now_ns: int) -> str | None:
+    """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None."""
     limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
@@ -48,10 +44,10 @@ def breached(
 
 
 def _passed_together(
-    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
+    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: Route, notional: Decimal
 ) -> str | None:
     """Return the key of the first limit on sums that a pair would exceed with the amount already at risk, or None."""
-    limits, (symbol, *venues) = state.limits, route
+    limits, symbol, venues = state.limits, route.group, route.venues
     in_all = in_base = in_symbol = notional
     at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():

@@ -5,6 +5,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.core.risk.entry_band import ENTRY_BAND
 from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL, report_day_spent
 from arb.core.state.engine_state import EngineState
+from arb.market.route import Route
 
 REFUSALS_EVERY_S = 60
 """Each kind of refusal makes at most one incident in this time."""
@@ -32,11 +33,11 @@ class RefusalReports:
         since = f" ({more} more since the last report)" if more else ""
         self._state.incident(kind, f"{text}{since}", now_ns, venue=venue)
 
-    def limit(self, limit: str, route: tuple[str, str, str], now_ns: int) -> None:
+    def limit(self, limit: str, route: Route, now_ns: int) -> None:
         """Report that a pair on `route` would have passed a limit, for those where that is news; `limit`: its key."""
         if limit == DAILY_NOTIONAL:
             report_day_spent(self._state, now_ns)
         elif (what := _NEWS.get(limit)) is not None:
-            symbol, buy_venue, sell_venue = route
-            text = f"{limit}: a pair in {symbol}, bought at {buy_venue} and sold at {sell_venue}, does not open: {what}"
-            self.report((limit, *route), IncidentKind.RISK_LIMIT, text, now_ns)
+            buy_venue, sell_venue = route.venues
+            text = f"{limit}: a pair in {route.group}, bought at {buy_venue} and sold at {sell_venue}, does not open: {what}"
+            self.report((limit, route.group, buy_venue, sell_venue), IncidentKind.RISK_LIMIT, text, now_ns)

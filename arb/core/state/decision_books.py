@@ -52,7 +52,7 @@ class DecisionBooks:
 
 
 def _books(opened: _Opened) -> Iterator[DecisionBookRecord]:
-    plan, asks, bids, (_, buy_venue, sell_venue) = opened.plan, opened.asks, opened.bids, opened.route
+    plan, asks, bids, (buy_venue, sell_venue) = opened.plan, opened.asks, opened.bids, opened.route.venues
     within_asks = bisect_right(asks.prices, plan.buy_limit)
     within_bids = bisect_right(bids.prices, -plan.sell_limit, key=neg)  # prices fall
     sides = (buy_venue, QuoteSide.ASKS, asks, within_asks), (sell_venue, QuoteSide.BIDS, bids, within_bids)

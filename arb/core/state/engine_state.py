@@ -41,6 +41,7 @@ from arb.core.state.venue_health import HealthBoard
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
+from arb.market.route import Key, Route
 
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
@@ -200,7 +201,7 @@ class EngineState:
         self.books = books
         self.blocks = Blocks()
         self.venues = {profile.venue: VenueState(profile, self.blocks) for profile in settings.venues}
-        self.instruments: dict[tuple[str, str], Instrument] = {}
+        self.instruments: dict[Key, Instrument] = {}
         self.inventory = Inventory(self.instruments)
         self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
         self.residuals = Residuals(
@@ -226,7 +227,7 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
-        self._least_limits: dict[tuple[str, str, str], Decimal] = {}
+        self._least_limits: dict[Route, Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
@@ -234,21 +235,24 @@ class EngineState:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
         return found
 
-    def least_limit(self, route: tuple[str, str, str]) -> Decimal:
+    def limits_on(self, route: Route) -> Limits:
+        return self.limits_at(route.group, *route.venues)
+
+    def least_limit(self, route: Route) -> Decimal:
         """Return the most that a pair on a route may pay, by all limits on sums, when nothing else is at risk."""
         found = self._least_limits.get(route)
         if found is None:
-            (symbol, *venues), limits = route, self.limits
+            symbol, limits = route.group, self.limits
             sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
-            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in venues)
+            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in route.venues)
             found = self._least_limits[route] = min(*sums, *capital)
         return found
 
-    def edge_over_bps(self, route: tuple[str, str, str]) -> Decimal:
+    def edge_over_bps(self, route: Route) -> Decimal:
         """Return the edge required above `min_edge_bps`: the expected cost of its legs, and the inventory's skew."""
         over_bps = self.leg_cost_bps
         if self.bands.skews:
-            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps
+            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps
         return over_bps
 
     @property
@@ -309,16 +313,16 @@ class EngineState:
         control = self.control
         found = control.halted_at(now_ns)
         if found is None and control.late:
-            blocks = (self.block(symbol, venues, now_ns) for symbol, *venues in self.routes())
+            blocks = (self.block(route.group, route.venues, now_ns) for route in self.routes())
             if all(block is not None and block.source is Source.LATE_LEG for block in blocks):
                 return HaltReason.LEG_DEADLINE.value
         return found
 
-    def routes(self) -> Iterator[tuple[str, str, str]]:
-        """Yield every symbol with every ordered pair of venues that list it: the buy venue, the sell venue."""
+    def routes(self) -> Iterator[Route]:
+        """Yield every symbol with every ordered pair of venues that list it."""
         for symbol in sorted({symbol for _, symbol in self.instruments}):
             for buy_venue, sell_venue in permutations(self.venues_of(symbol), 2):
-                yield symbol, buy_venue, sell_venue
+                yield Route.of(symbol, buy_venue, sell_venue)
 
     def quote_value(self, asset: str, quote: str) -> Decimal | None:
         """Return the quote value of one unit of an asset, or None when no book shows it."""

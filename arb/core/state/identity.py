@@ -47,7 +47,7 @@ class RouteIdentities:
 
     def repairs(self, symbol: str, venue: str, pair_venues: Iterable[str]) -> bool:
         """Return whether a pair at `pair_venues` may be repaired at `venue`: the coins there are proved to be the same."""
-        return venue in pair_venues or all(self.mark((symbol, venue, other)) is None for other in pair_venues)
+        return venue in pair_venues or all(self.mark(Route.of(symbol, venue, other)) is None for other in pair_venues)
 
     def of(self, route: Route) -> Verdict | None:
         """Return the verdict on a route's base and quote together, the worse of the two; None without a check."""
@@ -57,7 +57,6 @@ class RouteIdentities:
 
     def _verdict(self, route: Route) -> Verdict:
         if route not in self._found:
-            symbol, buy_venue, sell_venue = route
-            found = [self._table.sameness(asset, buy_venue, sell_venue) for asset in Symbol.of(symbol).base_and_quote]
+            found = [self._table.sameness(asset, *route.venues) for asset in Symbol.of(route.group).base_and_quote]
             self._found[route] = max(found, key=list(Verdict).index)
         return self._found[route]

@@ -33,7 +33,6 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.books.books import Books
 from arb.market.numbers import plain
-from arb.market.route import Route
 
 SAMPLED_EVERY_NS = NS_PER_S
 REFUSED_AFTER_NS = 30 * NS_PER_S
@@ -77,7 +76,7 @@ class PriceRatios:
         for first, second in combinations(quotes, 2):
             one, other = quotes[first], quotes[second]
             beyond = None
-            if one is not None and other is not None and not self._books.skewed(symbol, first, second):
+            if one is not None and other is not None and not self._books.skewed((first, symbol), (second, symbol)):
                 beyond = is_beyond(one, other, bound)
             self._note(symbol, (first, second), beyond, now_ns)
 
@@ -100,7 +99,8 @@ class PriceRatios:
         """Return whether ratios allow a repair at `venue` of a pair at `pair_venues`; at its own venues they do."""
         return venue in pair_venues or not any(self.refuses(symbol, venue, other) for other in pair_venues)
 
-    def refused(self) -> list[Route]:
+    def refused(self) -> list[tuple[str, str, str]]:
+        """Return each symbol with the two venues between which nothing opens."""
         left = self._left.items()
         return sorted((symbol, *pair) for symbol, pairs in left for pair, found in pairs.items() if found.refused)
 

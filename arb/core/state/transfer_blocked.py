@@ -30,7 +30,7 @@ class TransferBlocks:
 
     def refill(self, route: Route) -> Refill:
         if route not in self._found:
-            self._found[route] = self.wallets.refill(*route)
+            self._found[route] = self.wallets.refill(route.group, *route.venues)
         return self._found[route]
 
     def refused(self, route: Route) -> bool:
@@ -42,15 +42,15 @@ class TransferBlocks:
     def lines(self, route: Route) -> tuple[str, ...]:
         """Return both ways of a route as sentences; none where no list shows either."""
         known = any(
-            self.wallets.of(venue, asset) for venue in route[1:] for asset in Symbol.of(route[0]).base_and_quote
+            self.wallets.of(venue, asset) for venue in route.venues for asset in Symbol.of(route.group).base_and_quote
         )
         return tuple(self.refill(route).lines()) if known else ()
 
     def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
         return [
             {
-                "symbol": route[0],
-                "venues": list(route[1:]),
+                "symbol": route.group,
+                "venues": list(route.venues),
                 "asset": way.asset,
                 "because": way.because,
                 "reason": str(Reason.WALLET_CLOSED) if self._rule is Trapped.REFUSE else str(self._rule),

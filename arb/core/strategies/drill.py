@@ -263,7 +263,7 @@ class Drill:
             return f"the smallest order takes {hold} {quote}, and max_notional_quote is {limits.max_notional_quote}"
         if hold > state.inventory.free(venue, quote):
             return f"it takes {hold} {quote}, and free there are {state.inventory.free(venue, quote)}"
-        limit = breached(state, self.manager, (symbol, venue, venue), hold, now_ns)
+        limit = breached(state, self.manager, Route.of(symbol, venue, venue), hold, now_ns)
         if limit is not None:
             return f"limit {limit}"
         if not state.budget.try_enter((venue,), symbol, self.manager.hedges_held, now_ns):

@@ -21,20 +21,21 @@ from arb.core.trades.trade import PairTrade
 from arb.market.ids import MAX_ATTEMPT, ClientOrderId, entry_names
 from arb.market.numbers import exact
 from arb.market.order import Role, Side, TimeInForce
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 
 class TradeManager(TradeTable):
     """Opens and repairs pairs. Only the orders and their reservations are made before the send; the rows follow."""
 
-    def open_pair(self, route: tuple[str, str, str], plan: Plan, opportunity_id: int | None, now_ns: int) -> int:
+    def open_pair(self, route: Route, plan: Plan, opportunity_id: int | None, now_ns: int) -> int:
         """Reserve for an arbitrage pair and send both its legs; return its id.
 
         `Outbox.write_rows` enters the pair in the table and its rows among the commands, once the orders have left. Before
-        that only the orders and their intent are computed. `route`: symbol, buy venue, sell venue; `opportunity_id`: the row
+        that only the orders and their intent are computed. `opportunity_id`: the row
         it is traded on, if any.
         """
-        state, (symbol, buy_venue, sell_venue), terms = self.state, route, plan.terms
+        state, symbol, (buy_venue, sell_venue), terms = self.state, route.group, route.venues, plan.terms
         base, quote = Symbol.of(symbol).base_and_quote
         price_exp, size_exp, amount_exp = terms.scale.price_exp, terms.scale.size_exp, terms.amount_exp
         buy_size, sell_size = exact(plan.buy_size, size_exp), exact(plan.sell_size, size_exp)
@@ -71,8 +72,8 @@ class TradeManager(TradeTable):
         state.out.open(intent, partial(self._enter, intent, route, plan))
         return pair_id
 
-    def _enter(self, intent: Intent, route: tuple[str, str, str], decided: Plan) -> None:
-        state, now_ns, (symbol, buy_venue, sell_venue) = self.state, intent.t_ns, route
+    def _enter(self, intent: Intent, route: Route, decided: Plan) -> None:
+        state, now_ns, symbol, (buy_venue, sell_venue) = self.state, intent.t_ns, route.group, route.venues
         plan = decided.view()
         record = PlanRecord(
             pair_id=intent.pair_id,
@@ -103,7 +104,7 @@ class TradeManager(TradeTable):
             refill=state.trapped.lines(route),
         )
         if state.bands.skews:
-            min_edge_bps = state.limits_at(*route).min_edge_bps
+            min_edge_bps = state.limits_on(route).min_edge_bps
             skew = state.bands.skew(route, min_edge_bps)
             record = replace(record, skew=skew.parts, skew_bps=skew.bps, min_edge_bps=min_edge_bps)
         pair = PairTrade(PairKind.ARB, record, intent.number, state.run_id, intent.opportunity_id, now_ns)

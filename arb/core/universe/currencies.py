@@ -59,8 +59,8 @@ class Currencies:
     def _report_coins(self, event: CurrenciesListed, coins: Iterable[Coin]) -> None:
         changed = self._state.identities.renew(coins)
         lines = {
-            f"{symbol} between {' and '.join(sorted(venues))}: {now} (was {was})"
-            for (symbol, *venues), (was, now) in changed.items()
+            f"{route.group} between {' and '.join(sorted(route.venues))}: {now} (was {was})"
+            for route, (was, now) in changed.items()
         }
         if lines:
             text = f"by the currency list of {event.venue}: {some(sorted(lines), '; ')}"

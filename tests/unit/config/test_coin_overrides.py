@@ -11,6 +11,7 @@ from arb.config.settings import Mode
 from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError
 from arb.market.coins import Coin, CoinOverride
+from arb.market.route import Route
 
 ADDRESS = "0x" + "ab" * 20
 OKX = {
@@ -57,7 +58,7 @@ def test_a_line_that_cannot_be_obeyed_is_refused(given: dict[str, str], complain
 
 def test_one_line_of_the_settings_lets_live_trade_what_nothing_proves(tmp_path: Path) -> None:
     text = '[run]\nsymbols = ["XYZ/USDT"]\n'
-    route = ("XYZ/USDT", "gate", "okx")
+    route = Route.of("XYZ/USDT", "gate", "okx")
     without = coin_rule(load_settings(settings_with(tmp_path, text)), Mode.LIVE, sandbox=False)
     assert RouteIdentities(without).refused(route)
     path = settings_with(
@@ -85,7 +86,7 @@ def test_a_saved_list_proves_what_the_table_does_not_and_replaces_what_it_says(t
     rule = coin_rule(load_settings(settings_with(tmp_path, text)), Mode.PAPER, sandbox=False)
     assert rule is not None
     identities = RouteIdentities(rule)
-    assert identities.mark(("SOL/USDT", "gate", "okx")) is None
+    assert identities.mark(Route.of("SOL/USDT", "gate", "okx")) is None
     assert Coin("okx", "SOL", "solana", "native", source="okx.json") in rule.coins
 
 
@@ -125,4 +126,4 @@ def test_a_saved_list_that_shows_ends_alone_leaves_the_lines_that_it_confirms(tm
     (tmp_path / "okx.json").write_text(json.dumps({"data": shown}))
     text = '[run]\nsymbols = ["BTC/USDT"]\n[coins]\nlists = "."\n'
     rule = coin_rule(load_settings(settings_with(tmp_path, text)), Mode.LIVE, sandbox=False)
-    assert not RouteIdentities(rule).refused(("BTC/USDT", "gate", "okx"))
+    assert not RouteIdentities(rule).refused(Route.of("BTC/USDT", "gate", "okx"))

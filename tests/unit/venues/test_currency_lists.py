@@ -13,6 +13,7 @@ from arb.core.messages.settings import CoinRule
 from arb.core.state.identity import RouteIdentities
 from arb.errors import VenueProtocolError
 from arb.market.coins import NATIVE, CoinTable, Verdict
+from arb.market.route import Route
 from arb.market.wallets import CurrencyChain, Wallets
 from arb.venues.kit.currencies import CurrencyRows, chains
 from arb.venues.kit.rules.outcome import decode_body
@@ -237,7 +238,9 @@ def test_real_collisions_are_blocked_and_true_pairs_allowed(recorded: Wallets) -
     identities = RouteIdentities(CoinRule(coins=(), refuse_unproved=True))
     identities.renew(recorded.coins())
     refused = {
-        ticker: identities.refused((f"{ticker}/USDT", "gate", "bitget")) for ticker, _ in verdicts() if ticker != "USDT"
+        ticker: identities.refused(Route.of(f"{ticker}/USDT", "gate", "bitget"))
+        for ticker, _ in verdicts()
+        if ticker != "USDT"
     }
     assert refused == {ticker: verdict is not Verdict.SAME for ticker, verdict in verdicts() if ticker != "USDT"}
     assert sum(refused.values()) >= 30
@@ -249,7 +252,7 @@ def test_collisions_are_refused_even_where_the_unproved_is_marked(recorded: Wall
     identities.renew(recorded.coins())
     different = {ticker for ticker, verdict in verdicts() if verdict is Verdict.DIFFERENT}
     assert len(different) >= 30
-    assert all(identities.refused((f"{ticker}/USDT", "bitget", "gate")) for ticker in different)
+    assert all(identities.refused(Route.of(f"{ticker}/USDT", "bitget", "gate")) for ticker in different)
 
 
 def test_each_verdict_of_the_recorded_lists_has_its_evidence(recorded: Wallets) -> None:

@@ -29,6 +29,7 @@ from arb.core.messages.recovery_records import SkewPart
 from arb.core.messages.settings import Band, InventoryBands
 from arb.core.state.positions.inventory import Inventory
 from arb.market.numbers import ZERO
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 LEAST_EDGE_BPS = Decimal("0.001")
@@ -57,7 +58,7 @@ class Bands:
         self.skews = self._most > 0 and bool(rule.venue)
         """Whether the required edge may move at all."""
         # Cached skews by route and least edge, with the revision of the holdings they were computed from.
-        self._known: dict[tuple[tuple[str, str, str], Decimal], Skew] = {}
+        self._known: dict[tuple[Route, Decimal], Skew] = {}
         self._revision = -1
 
     def position(self, venue: str, asset: str) -> Fraction | None:
@@ -71,7 +72,7 @@ class Bands:
         held = {at: Fraction(self._inventory.computed(at, asset)) for at in counted}
         return position(band, held[venue], sum(held.values(), Fraction(0)))
 
-    def skew(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
+    def skew(self, route: Route, min_edge_bps: Decimal) -> Skew:
         if self._revision != self._inventory.revision:
             self._revision = self._inventory.revision
             self._known.clear()
@@ -80,7 +81,7 @@ class Bands:
             known = self._known[route, min_edge_bps] = self._worked_out(route, min_edge_bps)
         return known
 
-    def _worked_out(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
+    def _worked_out(self, route: Route, min_edge_bps: Decimal) -> Skew:
         raising = lowering = None
         for part in self._parts(route) if self.skews else ():
             if part.bps > (raising.bps if raising else ZERO):
@@ -93,9 +94,9 @@ class Bands:
         skewed = min_edge_bps + sum((part.bps for part in parts), ZERO)
         return Skew(max(skewed, min(min_edge_bps, LEAST_EDGE_BPS)) - min_edge_bps, parts)
 
-    def _parts(self, route: tuple[str, str, str]) -> Iterator[SkewPart]:
-        symbol, buy_venue, sell_venue = route
-        base, quote = Symbol.of(symbol).base_and_quote
+    def _parts(self, route: Route) -> Iterator[SkewPart]:
+        buy_venue, sell_venue = route.venues
+        base, quote = Symbol.of(route.group).base_and_quote
         for venue, asset, sign in (
             (sell_venue, base, -1),
             (buy_venue, quote, -1),

@@ -77,10 +77,10 @@ class Blockers:
         return min((refused.due_ns for refused in self._refused.values() if refused.due_ns), default=None)
 
     def funds(self, route: Route) -> Funds:
-        symbol, buy_venue, sell_venue = route
+        (buy_venue, symbol), (sell_venue, _) = route
         base, quote = Symbol.of(symbol).base_and_quote
         state, inventory = self.state, self.state.inventory
-        buy, sell = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
+        buy, sell = state.instruments[route.buy], state.instruments[route.sell]
         return Funds(
             quote=inventory.free(buy_venue, quote),
             base=inventory.free(sell_venue, base),
@@ -90,7 +90,7 @@ class Blockers:
 
     def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
         """Return the present basis of a refusal; None for a reason that only prices can end."""
-        state, (symbol, *venues) = self.state, route
+        state, symbol, venues = self.state, route.group, route.venues
         match reason:
             case Reason.INSUFFICIENT_BALANCE:
                 return self.funds(route)
@@ -99,11 +99,11 @@ class Blockers:
                 day = control.day_loss_blocks(now_ns), control.day_turnover, control.exposure.total
                 return len(manager.open), manager.open_notional(), state.residuals.unhedged_value(), day
             case Reason.PAIR_IN_FLIGHT:
-                return [(venue, symbol) in self.manager.busy for venue in venues]
+                return [key in self.manager.busy for key in route]
             case Reason.RATE_BUDGET:
-                return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns) > now_ns
+                return state.budget.free_ns(venues, symbol, self.manager.hedges_held, now_ns) > now_ns
             case Reason.OWN_IMPACT:
-                return [state.books.impacted(venue, symbol) for venue in venues]
+                return [state.books.impacted(*key) for key in route]
             case Reason.EDGE_BELOW_THRESHOLD if state.bands.skews:
                 return state.edge_over_bps(route)
             case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
@@ -111,19 +111,19 @@ class Blockers:
         return None
 
     def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
-        state, (symbol, *venues) = self.state, route
+        state, symbol, venues = self.state, route.group, route.venues
         if reason is Reason.RATE_BUDGET:
-            return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns)
+            return state.budget.free_ns(venues, symbol, self.manager.hedges_held, now_ns)
         if reason is Reason.VENUE_HALTED:
             until_ns = max(state.venues[venue].blocked_until_ns(source) for venue in venues for source in TIMED)
             return until_ns + 1 if until_ns > now_ns else 0
         if reason is Reason.INSTRUMENT_HALTED:
-            return max(state.instruments[venue, symbol].opens_from_ns(now_ns) or 0 for venue in venues)
+            return max(state.instruments[key].opens_from_ns(now_ns) or 0 for key in route)
         return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
 
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason not to open a pair now, among those checked before any price; None without one."""
-        state, (symbol, *venues) = self.state, route
+        state, symbol, venues = self.state, route.group, route.venues
         found = self.reason_at(symbol, venues, now_ns)
         if found is not None and found.rank < Reason.BOOK_SKEW.rank:
             return found
@@ -133,8 +133,8 @@ class Blockers:
             return Reason.IDENTITY_UNVERIFIED
         if state.trapped.refused(route):
             return Reason.WALLET_CLOSED
-        for venue in venues:
-            if unsupported(state, state.instruments[venue, symbol]):
+        for key in route:
+            if unsupported(state, state.instruments[key]):
                 return Reason.FEE_UNKNOWN
         return found
 

@@ -16,6 +16,7 @@ from arb.core.state.identity import RouteIdentities
 from arb.core.state.transfer_blocked import TransferBlocks
 from arb.market.listing import CommonSymbol, Listed
 from arb.market.numbers import plain
+from arb.market.route import Route
 
 
 class RouteJudges(NamedTuple):
@@ -23,14 +24,14 @@ class RouteJudges(NamedTuple):
     trapped: TransferBlocks
 
     def may(self, symbol: str, buy_venue: str, sell_venue: str) -> bool:
-        route = (symbol, buy_venue, sell_venue)
+        route = Route.of(symbol, buy_venue, sell_venue)
         return not self.identities.refused(route) and not self.trapped.refused(route)
 
     def against(self, symbol: str, one: str, other: str) -> str | None:
         if self.may(symbol, one, other) or self.may(symbol, other, one):
             return None
-        if self.identities.refused((symbol, one, other)):
-            return f"not known to be the same coins ({self.identities.of((symbol, one, other))})"
+        if self.identities.refused(Route.of(symbol, one, other)):
+            return f"not known to be the same coins ({self.identities.of(Route.of(symbol, one, other))})"
         return "a wallet is closed that either way of refilling needs"
 
 

@@ -64,7 +64,7 @@ class Detector:
         self.routes = Routes(state)
         self.marks = DirtySymbols(state.books, self.routes)
         self.episodes = Episodes(0, 0, 0)
-        self.standing = PersistentEdges(lambda route: state.limits_at(*route).max_edge_bps)
+        self.standing = PersistentEdges(lambda route: state.limits_on(route).max_edge_bps)
         self.blockers = Blockers(state, manager)
         self.judged_last: dict[str, None] = {}
         """The symbols judged last, the latest at the end: the next edge is likely there, so their data stays in the caches."""
@@ -120,7 +120,7 @@ class Detector:
         books = self.state.books
         for symbol in self.marks.some():
             for route in self.routes.of(symbol):
-                _, buy_venue, sell_venue = route
+                (buy_venue, _), (sell_venue, _) = route
                 if books.carried_by(unread, buy_venue, symbol) or books.carried_by(unread, sell_venue, symbol):
                     continue
                 ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
@@ -141,7 +141,7 @@ class Detector:
         """Do the work of `act` in parts; for a warm-up, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
-            self.marks.add(symbol for symbol, *_ in self.blockers.freed(now_ns))
+            self.marks.add(route.group for route in self.blockers.freed(now_ns))
         ended, self._ended = self._ended, []
         for route in ended:
             self.episodes.miss(route, now_ns)
@@ -177,7 +177,7 @@ class Detector:
         any_kept, any_open, any_followed = bool(self.blockers), len(self.episodes), bool(self.standing)
         terms_of = self.routes.terms
         for route in self.routes.of(symbol):
-            _, buy_venue, sell_venue = route
+            (buy_venue, _), (sell_venue, _) = route
             before = self.blockers.forget(route) if any_kept else None
             if before is not None:
                 refused[route] = before
@@ -257,10 +257,10 @@ class Detector:
 
     def _follow(self, route: Route, now_ns: int) -> None:
         """Record the edge of a route that our pairs should have taken, where its books can be trusted."""
-        books, (symbol, *venues) = self.state.books, route
+        books = self.state.books
         if (
             not self.standing.follows(route)
-            or any(books.unusable(venue, symbol, now_ns) for venue in venues)
+            or any(books.unusable(*key, now_ns) for key in route)
             or books.skewed(*route)
         ):
             return
@@ -271,7 +271,7 @@ class Detector:
     def _expect_eaten(self, taken: Route, judgement: Judgement, now_ns: int) -> None:
         """Record the edges of the routes that share the asks or the bids that a pair takes."""
         for route, *_ in judgement.judged:
-            if route[1] == taken[1] or route[2] == taken[2]:
+            if route.buy == taken.buy or route.sell == taken.sell:
                 edge = least_edge(self.routes.terms[route], *self.state.books.sides(route))
                 if edge is not None:
                     self.standing.opened(route, edge, now_ns)
@@ -282,12 +282,12 @@ class Detector:
         if before is not None:
             return before
         yield
-        state, books, (symbol, buy_venue, sell_venue) = self.state, self.state.books, route
-        ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
+        state, books = self.state, self.state.books
+        ask, bid = books.best(*route.buy)[1], books.best(*route.sell)[0]
         assert ask is not None and bid is not None, "a plan without a book"
         over_bps = state.edge_over_bps(route)
         if state.bands.skews:
-            self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
+            self.episodes.require(seen, state.limits_on(route).min_edge_bps + over_bps, now_ns)
         funds = self.blockers.funds(route)
         answer = answer_of(best, ask, bid, funds, over_bps)
         if answer is None:
@@ -296,7 +296,7 @@ class Detector:
         if stands := self.standing.stands(route):
             self._follow(route, now_ns)
             stands = self.standing.stands(route)
-        implausible = stands or self.state.price_ratios.refuses(*route)
+        implausible = stands or self.state.price_ratios.refuses(route.group, *route.venues)
         if implausible and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
             if stands:
                 self._pause(route, now_ns)
@@ -312,15 +312,15 @@ class Detector:
 
     def _pause(self, route: Route, now_ns: int) -> None:
         if self.standing.pause(route):
-            symbol, buy_venue, sell_venue = route
+            buy_venue, sell_venue = route.venues
             text = (
-                f"{symbol}: the edge of buying at {buy_venue} and selling at {sell_venue} persists though two pairs should have"
-                " taken it: nothing opens there until it has fallen below half; check that both list the same coin"
+                f"{route.group}: the edge of buying at {buy_venue} and selling at {sell_venue} persists though two pairs should"
+                " have taken it: nothing opens there until it has fallen below half; check that both list the same coin"
             )
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
-        state, (symbol, buy_venue, sell_venue) = self.state, route
+        state = self.state
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
         limit = breached(state, self.manager, route, notional, now_ns)
         if limit is None:
@@ -329,9 +329,9 @@ class Detector:
             self._refusals.limit(limit, route, now_ns)
             return Reason.RISK_LIMIT
         busy = self.manager.busy
-        if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:
+        if route.buy in busy or route.sell in busy:
             return Reason.PAIR_IN_FLIGHT
-        if not state.budget.try_enter((buy_venue, sell_venue), symbol, self.manager.hedges_held, now_ns):
+        if not state.budget.try_enter(route.venues, route.group, self.manager.hedges_held, now_ns):
             return Reason.RATE_BUDGET
         return None
 

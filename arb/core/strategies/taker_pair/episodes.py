@@ -121,7 +121,7 @@ class Episodes:
         return self._row(route, episode, closed_ns)
 
     def _row(self, route: Route, episode: Episode, closed_ns: int) -> OpportunityRecord:
-        symbol, buy_venue, sell_venue = route
+        symbol, (buy_venue, sell_venue) = route.group, route.venues
         best, scale = episode.best, episode.best.terms.scale
         reason = None if episode.traded else (episode.reason or Reason.FEED_BACKLOG)
         if episode.traded:

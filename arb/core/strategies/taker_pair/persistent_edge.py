@@ -47,7 +47,7 @@ class PersistentEdges:
 
     def follows_any(self, symbol: str, now_ns: int) -> bool:
         """Return whether the edge of some route of a symbol matters; drop the entries too old for it."""
-        routes = [route for route in self._opened if route[0] == symbol]
+        routes = [route for route in self._opened if route.group == symbol]
         for route in routes:
             if not self.stands(route) and now_ns - self._opened[route][-1][0] > WINDOW_NS:
                 del self._opened[route]

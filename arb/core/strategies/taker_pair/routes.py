@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.state.engine_state import EngineState
 from arb.market.instrument import FeeIn
-from arb.market.route import Route
+from arb.market.route import Key, Route
 
 
 class Routes:
@@ -18,7 +18,7 @@ class Routes:
         self.state = state
         self.terms: dict[Route, PairTerms] = {}
         self._of: dict[str, list[Route]] = {}
-        self._by_book: dict[tuple[str, str], list[Route]] = {}
+        self._by_book: dict[Key, list[Route]] = {}
         # The proceeds of a sale and the cost of a purchase, per unit, by symbol and venue: the floats only rank.
         self._keeps: dict[str, dict[str, tuple[float, float]]] = {}
         # Symbols whose terms hold limits from before a change of a venue's health, or the ramp; and the ramp's step
@@ -49,23 +49,23 @@ class Routes:
             self._by_book[buy_venue, symbol] = []
             for sell_venue, sell in listed:
                 if buy_venue != sell_venue:
-                    route = (symbol, buy_venue, sell_venue)
+                    route = Route.of(symbol, buy_venue, sell_venue)
                     self.terms[route] = PairTerms(state.books.scales[symbol], buy, sell, self._limits(route))
                     routes.append(route)
         known = dict(listed)
         for venue in state.venues_of(symbol):
             state.books.set_terms(venue, symbol, *_to_rank(known.get(venue)))
         for route in routes:
-            self._by_book[route[1], symbol].append(route)
-            self._by_book[route[2], symbol].append(route)
+            for key in route:
+                self._by_book[key].append(route)
         return before
 
     def _forget(self, symbol: str) -> list[Route]:
         routes = self._of.pop(symbol, [])
         for route in routes:
             del self.terms[route]
-        for venue in {venue for _, *venues in routes for venue in venues}:
-            del self._by_book[venue, symbol]
+        for key in {key for route in routes for key in route}:
+            del self._by_book[key]
         self._old_limits.discard(symbol)
         return routes
 
@@ -85,15 +85,15 @@ class Routes:
                 self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
 
     def _limits(self, route: Route) -> EdgeLimits:
-        share = self.state.health.share(route[1:]) * self.state.trapped.share(route)
-        return EdgeLimits.of(self.state.limits_at(*route), share, self.state.ramp_cap)
+        share = self.state.health.share(route.venues) * self.state.trapped.share(route)
+        return EdgeLimits.of(self.state.limits_on(route), share, self.state.ramp_cap)
 
     def crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
         best = self.state.books.best
         quotes = {venue: best(venue, symbol)}
         for route in self._by_book.get((venue, symbol), ()):
-            _, buy_venue, sell_venue = route
+            (buy_venue, _), (sell_venue, _) = route
             other = sell_venue if buy_venue == venue else buy_venue
             if other not in quotes:
                 quotes[other] = best(other, symbol)

@@ -16,6 +16,7 @@ from arb.errors import InvariantError
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.order import Side
+from arb.market.route import Route
 from arb.market.scale import Scale
 from arb.venues.registry import spec_of
 from arb.view.summary import present_state
@@ -309,7 +310,7 @@ class World:
                 assert kept.amount(kept.total) == fresh_side.amount(fresh_side.total)
         routes = {route for _, symbol in self.alone for route in detector.routes.of(symbol)}
         assert routes == {
-            (symbol, buy, sell)
+            Route.of(symbol, buy, sell)
             for buy, symbol in self.alone
             for sell, other in self.alone
             if other == symbol and buy != sell

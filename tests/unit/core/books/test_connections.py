@@ -73,7 +73,8 @@ def test_lag_and_skew_are_those_of_the_book_s_own_connection() -> None:
     floor = two_at_gate(Timing(max_feed_lag_ms=1000, max_skew_ms=500))
     late = floor.frames_of("gate", ETH).change("99.8x1", "", floor.now_ns - 700 * NS_PER_MS)
     floor.send("gate#2", late)
-    assert floor.books.skewed(ETH, "gate", "okx") and not floor.books.skewed(BTC, "gate", "okx")
+    assert floor.books.skewed(("gate", ETH), ("okx", ETH))
+    assert not floor.books.skewed(("gate", BTC), ("okx", BTC))
     assert floor.books.unusable("gate", ETH, floor.now_ns) is None
     later = floor.frames_of("gate", ETH).change("99.8x2", "", floor.now_ns - 1500 * NS_PER_MS)
     floor.send("gate#2", later)

@@ -85,7 +85,7 @@ class BuyAtGate(Idle):
         terms = PairTerms(scale, buy, sell, EdgeLimits.of(state.limits, Decimal(1)))
         plan = evaluate(terms, state.books.asks("gate", SYMBOL), state.books.bids("okx", SYMBOL))
         assert isinstance(plan, Plan)
-        self.manager.open_pair((SYMBOL, "gate", "okx"), plan, None, now_ns)
+        self.manager.open_pair(Route.of(SYMBOL, "gate", "okx"), plan, None, now_ns)
 
 
 def crossed(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from arb.core.messages.settings import Limits
 from arb.core.risk.limits import breached
 from arb.core.state.budget import Held, PlaceRate, RateBudget
 from arb.core.state.engine_state import VenueProfile
+from arb.market.route import Route
 from arb.venues.registry import TRADED
 from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind, restarted
@@ -43,7 +44,7 @@ def cross(bench: Bench, symbol: str = SYMBOL) -> int:
 
 def refused_by(bench: Bench, notional: str = "100", symbol: str = SYMBOL) -> str | None:
     """Return the limit that a further pair of a symbol would pass."""
-    engine, route = bench.engine, (symbol, "gate", "okx")
+    engine, route = bench.engine, Route.of(symbol, "gate", "okx")
     return breached(engine.state, engine.manager, route, D(notional), bench.now_ns)
 
 

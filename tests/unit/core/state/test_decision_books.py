@@ -9,6 +9,7 @@ from arb.core.messages.events import ClockMeasured
 from arb.core.messages.records import DecisionBookRecord, PairRecord, QuoteSide
 from arb.core.messages.settings import Limits
 from arb.core.state.decision_books import LEVELS_LEAST, LEVELS_MOST
+from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
 
@@ -76,7 +77,7 @@ def test_the_levels_are_those_of_the_decision_and_not_of_the_frames_that_came_af
     other.wait_ms(1)
     other.quote("gate", "90x1", "100.1x7")
     other.quote("okx", "100.9x3", "110x1")
-    asks, _ = other.books.sides((SYMBOL, "gate", "okx"))
+    asks, _ = other.books.sides(Route.of(SYMBOL, "gate", "okx"))
     assert list(asks.sizes) == [7 * 10 ** other.books.scales[SYMBOL].size_exp], (
         "whoever looks at the books now sees others"
     )

@@ -12,13 +12,14 @@ from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import PlanRecord, SkewPart
 from arb.core.messages.settings import OFF, Band, InventoryBands, LegCost, Limits
 from arb.core.state.positions.bands import LEAST_EDGE_BPS, Bands, position
+from arb.market.route import Route
 from arb.view.summary import present_state
 from tests.builders import SYMBOL, Bench, D, a_balance
 
 HALF = Band(low_share=D("0.2"), target_share=D("0.5"), high_share=D("0.9"))
-BETWEEN = (SYMBOL, "gate", "okx")
+BETWEEN = Route.of(SYMBOL, "gate", "okx")
 """Buys at gate and sells at okx."""
-BACK = (SYMBOL, "okx", "gate")
+BACK = Route.of(SYMBOL, "okx", "gate")
 
 
 def bands(skew_max: str = "4", *, assets: tuple[str, ...] = ("BTC",), band: Band = HALF) -> InventoryBands:

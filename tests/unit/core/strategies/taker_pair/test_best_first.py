@@ -64,7 +64,7 @@ def test_the_best_route_opens_before_the_others_are_judged() -> None:
     bench.engine.state.out.write_rows()
     strategy.after_act(bench.now_ns)
     assert len(bench.engine.manager.open) == 1
-    assert strategy.episodes.is_open((SYMBOL, "gate", "bitget"))
+    assert strategy.episodes.is_open(Route.of(SYMBOL, "gate", "bitget"))
 
 
 def test_what_is_judged_after_the_pair_finds_its_reservation_and_says_so() -> None:
@@ -114,7 +114,7 @@ def judged_all_first(bench: Bench) -> list[tuple[str, str]]:
         if plan is not None:
             found.append((-plan.net, route, plan))
     opened: list[tuple[str, str]] = []
-    for _, (_, buy_venue, sell_venue), plan in sorted(found, key=lambda one: one[:2]):
+    for _, ((buy_venue, _), (sell_venue, _)), plan in sorted(found, key=lambda one: one[:2]):
         busy = {venue for pair in opened for venue in pair}
         if busy.isdisjoint((buy_venue, sell_venue)) and plan.edge_bps() >= 1:
             opened.append((buy_venue, sell_venue))
@@ -139,7 +139,7 @@ def test_what_opens_at_a_drain_is_what_judging_all_routes_first_would_open(seed:
 def crossings(cases: list[Case]) -> dict[Route, Case]:
     """Return the cases whose best quotes cross, each under the name of a route."""
     return {
-        (SYMBOL, f"from-{number}", "to"): case
+        Route.of(SYMBOL, f"from-{number}", "to"): case
         for number, case in enumerate(cases)
         if case.terms.crosses(case.asks.prices[0], case.bids.prices[0])
     }
@@ -202,7 +202,7 @@ def test_a_route_that_cannot_be_the_best_is_not_worked_out_for_it() -> None:
             crossing.append(Crossing(route, terms[route], asks.prices[0], bids.prices[0]))
     assert len(crossing) > 3
     first = Candidates(crossing, best, bench.engine.state.leg_cost_bps).next()
-    assert first is not None and first[0] == (SYMBOL, "gate", "okx")
+    assert first is not None and first[0] == Route.of(SYMBOL, "gate", "okx")
     assert worked_out == Counter([first[0]])
 
 
@@ -219,7 +219,7 @@ def test_marks_never_hide_what_the_exact_judgement_would_take(seed: int) -> None
         strategy.marks.take(SYMBOL)
         bench.quote(venue, bids, asks)
         for route, terms in strategy.routes.terms.items():
-            if venue not in route:
+            if venue not in route.venues:
                 continue
             if isinstance(evaluate(terms, *bench.books.sides(route)), Plan):
                 assert strategy.marked

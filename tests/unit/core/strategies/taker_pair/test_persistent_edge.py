@@ -10,11 +10,12 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import IncidentRecord
 from arb.core.messages.settings import Limits, SymbolLimits
 from arb.core.strategies.taker_pair.persistent_edge import WINDOW_NS, PersistentEdges
+from arb.market.route import Route
 from tests.builders import Bench, D
 from tests.unit.core.trades.test_repairer import THREE
 from tests.unit.core.trades.test_trade import fill
 
-ROUTE = ("BTC/USDT", "gate", "okx")
+ROUTE = Route.of("BTC/USDT", "gate", "okx")
 BPS = Fraction(1, 10_000)
 LIMITS = Limits(min_net_quote=D(0), min_edge_bps=D(1), max_notional_quote=D(200))
 RICH = {"USDT": "100000", "BTC": "1000"}

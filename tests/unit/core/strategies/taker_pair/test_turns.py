@@ -10,6 +10,7 @@ from arb.core.messages.events import QueueDrained
 from arb.core.messages.settings import Limits
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.core.strategies.taker_pair.dirty_symbols import JUDGED_MAX
+from arb.market.route import Route
 from tests.builders import Bench, an_instrument
 from tests.unit.core.strategies.taker_pair.test_detector import BIG
 
@@ -62,7 +63,7 @@ def test_a_better_edge_that_comes_meanwhile_goes_before_what_is_left() -> None:
     bench.tell(QueueDrained())
     strategy = bench.engine.strategy
     assert isinstance(strategy, Detector)
-    assert strategy.episodes.is_open((left, "gate", "okx")) and strategy.unfinished
+    assert strategy.episodes.is_open(Route.of(left, "gate", "okx")) and strategy.unfinished
 
 
 def test_books_that_wait_for_bytes_keep_no_others_from_being_judged_and_are_judged_after_them() -> None:
