@@ -17,6 +17,7 @@ from arb.core.messages.settings import HealthLimits, Limits
 from arb.errors import StoreError
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
+from arb.market.route import Key
 from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal
 from arb.store.journal.reader import JournalReader
@@ -123,6 +124,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *foreign_misstated(evidence),
             *without_funds(evidence),
             *assets_not_conserved(truth),
+            *(positions_misstated(files, outcome.positions) if outcome.lives == 1 else ()),
             *false_alarms(files),
             *too_exposed(evidence, plan.limits),
             *lost_too_much(evidence.pairs, evidence.orders, evidence.fills, plan.repair),
@@ -322,6 +324,17 @@ def assets_not_conserved(truth: Truth) -> Iterator[str]:
                 yield f"conservation: {venue} holds {free + locked} {asset}, its fills say {expected.get(asset, ZERO)}"
             if free < 0 or locked < 0:
                 yield f"conservation: {venue} {asset} is below zero: {free} free, {locked} locked"
+
+
+def positions_misstated(files: Files, positions: dict[Key, dict[str, Decimal]]) -> Iterator[str]:
+    """Each position of a process that lived from the first event on is the sum of the ledger's fills in its instrument."""
+    expected: defaultdict[Key, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for fill in rows_of(files.ledger, "SELECT * FROM fills"):
+        for asset, amount in changes(fill):
+            expected[fill["venue"], fill["symbol"]][asset] += amount
+    for key in expected.keys() | positions.keys():
+        if expected[key] != positions.get(key):
+            yield f"position: {key} is {positions.get(key)}, its fills in the ledger say {dict(expected[key])}"
 
 
 def false_alarms(files: Files) -> Iterator[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from arb.clock import SystemClock
 from arb.core.engine import Engine
-from arb.core.messages.commands import RecallOrders
+from arb.core.messages.commands import AnyCommand, RecallOrders
 from arb.core.messages.events import OrdersRecalled
 from arb.core.state.engine_state import EngineSettings
-from arb.errors import EXIT_OK
+from arb.errors import EXIT_OK, require
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.runner import Runner
@@ -105,6 +105,8 @@ class Process:
         )
         node = self._node = Node(self._parts(journal))
         await node.start()
+        if node.joined:
+            _sum_up_each_step(node.engine)
         self.up.set()
         assert self._ledger is not None
         await node.trade(_for_ever())
@@ -220,6 +222,23 @@ def engine_settings(plan: Plan, venues: Container[str]) -> EngineSettings:
 async def _recall(journal: Journal, command: RecallOrders, former: Mapping[str, str]) -> OrdersRecalled:
     """Search the journal, as a run does, but for the thread."""
     return recall(journal, command, former)
+
+
+def _sum_up_each_step(engine: Engine) -> None:
+    """Assert after every event that the inventory is the sum of its positions and of what was held besides."""
+    finish, inventory = engine.finish, engine.state.inventory
+
+    def finish_and_sum() -> tuple[AnyCommand, ...]:
+        commands = finish()
+        for venue in engine.state.venues:
+            for asset in inventory.assets(venue):
+                parts = inventory.unattributed(venue, asset) + inventory.positions.held(venue, asset)
+                require(
+                    inventory.computed(venue, asset) == parts, f"{asset} at {venue} is not the sum of its positions"
+                )
+        return commands
+
+    engine.finish = finish_and_sum  # type: ignore[method-assign]
 
 
 async def _for_ever() -> int:

@@ -18,6 +18,7 @@ import msgspec
 from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.core.messages.events import ShutdownAsked
 from arb.errors import VenueError
+from arb.market.route import Key
 from arb.sandbox.accounts import buy_hold
 from arb.sandbox.admin import Admin
 from arb.sandbox.holder import may_choose
@@ -66,6 +67,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     """When the faults were over and a process was up."""
     virtual_s: float
     pairs: int
+    positions: dict[Key, dict[str, Decimal]]
+    """By asset, what the last process holds as moved by the fills of each instrument."""
     slowed: list[Spell]
     """Where frames that were received came late by a slow line."""
 
@@ -130,6 +133,7 @@ class Simulation:
             calm_ns=max(START_NS + self._plan.faults_end_ns, self._began_ns),
             virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
             pairs=self._pairs,
+            positions={} if engine is None else {key: dict(of.flows) for key, of in engine.state.inventory.positions},
             slowed=self._injector.slowed,
         )
 

@@ -333,12 +333,11 @@ class AccountReconciler:
 
     def _apply_fill(self, fill: Fill) -> None:
         """Let a fill, ours or foreign, move the balances we compute; one that was applied before changes nothing."""
-        base, quote = Symbol.of(fill.symbol).base_and_quote
         known_ns = self._received_ns.get((fill.venue, fill.key))
         when_ns, slack_ns = self.state.venues[fill.venue].executed(fill, self.manager.order_of(fill))
         if known_ns is not None and fill.venue in self._explain_from_ns:
             when_ns, slack_ns = known_ns, 0
-        self.state.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)
+        self.state.inventory.apply_fill(fill, when_ns, slack_ns)
 
     def _record(self, event: BalancesReported, cause: str) -> None:
         state = self.state

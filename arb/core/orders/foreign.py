@@ -20,7 +20,6 @@ from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
-from arb.market.symbol import Symbol
 
 ORDERS_KEPT = 10_000
 
@@ -106,8 +105,8 @@ class ForeignOrders:
         self._count(fill, order)
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
-        state, (base, quote) = self.state, Symbol.of(fill.symbol).base_and_quote
-        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill))
+        state = self.state
+        state.inventory.apply_fill(fill, *state.venues[fill.venue].executed(fill))
         state.out.persist(fill_record(state, order.id, order.account_id, fill))
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:

@@ -297,7 +297,6 @@ class OrderManager(OrderSender):
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int, *, certain: bool = False) -> None:
         state = self.state
-        base, quote = Symbol.of(order.symbol).base_and_quote
         aside = fill.key in order.disproved if certain else self._contradictions.puts_aside(order, fill, now_ns)
         if aside:
             return
@@ -305,7 +304,7 @@ class OrderManager(OrderSender):
             self._refute(order, now_ns)
         if not order.take_fill(fill):
             return
-        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill, order))
+        state.inventory.apply_fill(fill, *state.venues[fill.venue].executed(fill, order))
         state.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
         state.tally.fills += 1
         state.tally.add_fee(fill.fee_currency, fill.fee)

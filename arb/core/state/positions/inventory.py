@@ -33,10 +33,10 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.messages.events import AssetBalance, BalancesReported
 from arb.core.state.positions.counted import Counted
+from arb.core.state.positions.position import Positions
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
-from arb.market.order import Side
 
 
 class BalanceDifference(msgspec.Struct, frozen=True):
@@ -94,6 +94,9 @@ class Inventory:
         # The latest changes by venue, as they became known: a report or a basis taken after them may still lack them.
         self._changes: dict[str, deque[Change]] = {}
         self._fills = Counted(FILLS_KEPT)
+        self.positions = Positions()
+        # The computed totals less the positions: what was held before, transfers, and fills that a basis had already.
+        self._unattributed: dict[tuple[str, str], Decimal] = {}
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()
         # How often a computed total was set: figures derived from the totals hold while this is unchanged.
@@ -105,6 +108,10 @@ class Inventory:
 
     def computed(self, venue: str, asset: str) -> Decimal:
         return self._computed.get((venue, asset), ZERO)
+
+    def unattributed(self, venue: str, asset: str) -> Decimal:
+        """Return the part of the computed total that no position explains."""
+        return self._unattributed.get((venue, asset), ZERO)
 
     def assets(self, venue: str) -> Iterator[str]:
         yield from sorted(asset for held_at, asset in self._computed if held_at == venue)
@@ -148,7 +155,7 @@ class Inventory:
     def release(self, pair_id: int) -> None:
         self._reserved.pop(pair_id, None)
 
-    def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int, slack_ns: int = 0) -> None:
+    def apply_fill(self, fill: Fill, executed_ns: int, slack_ns: int = 0) -> None:
         """Move the computed balances by one fill, fee included.
 
         `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: a fill executed before the basis was
@@ -156,10 +163,10 @@ class Inventory:
         """
         if not self._fills.add(fill.venue, fill.key, fill.event_ns):
             return
-        sign = 1 if fill.side is Side.BUY else -1
-        amounts = {base: sign * fill.size, quote: -sign * fill.size * fill.price}
-        amounts[fill.fee_currency] = amounts.get(fill.fee_currency, ZERO) - fill.fee
-        if self.apply(fill.venue, amounts, executed_ns, slack_ns):
+        moved = self.positions.apply(fill)
+        for asset, amount in moved.items():
+            self._unattributed[fill.venue, asset] = self.unattributed(fill.venue, asset) - amount
+        if self.apply(fill.venue, moved, executed_ns, slack_ns):
             self._last_fill_ns[fill.venue] = max(self._last_fill_ns.get(fill.venue, 0), fill.received_ns)
 
     def apply(
@@ -273,7 +280,7 @@ class Inventory:
         self.revision += 1
         for held_at, held in list(self._reported):
             if held_at == venue and asset in (None, held):
-                self._computed[venue, held] = self._reported_total(venue, held)
+                self._set(venue, held, self._reported_total(venue, held))
                 self._uncertain[venue, held] = self._recent(venue, held, asked_ns, counted_after_ns=None)
 
     def adopt(self, venue: str, asset: str, amount: Decimal, asked_ns: int, reported_ns: int) -> None:
@@ -312,7 +319,7 @@ class Inventory:
         self.revision += 1
         self._basis_ns[venue, None] = agreed_ns, agreed_ns
         for asset, total in totals.items():
-            self._computed[venue, asset] = total
+            self._set(venue, asset, total)
             self._reported.setdefault((venue, asset), NOTHING)
 
     def totals(self, venue: str) -> dict[str, Decimal]:
@@ -358,6 +365,11 @@ class Inventory:
     def _add(self, venue: str, asset: str, amount: Decimal) -> None:
         self.revision += 1
         self._computed[venue, asset] = self._computed.get((venue, asset), ZERO) + amount
+        self._unattributed[venue, asset] = self.unattributed(venue, asset) + amount
+
+    def _set(self, venue: str, asset: str, total: Decimal) -> None:
+        self._computed[venue, asset] = total
+        self._unattributed[venue, asset] = total - self.positions.held(venue, asset)
 
 
 def _decimals(value: Decimal) -> int:

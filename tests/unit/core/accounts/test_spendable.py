@@ -54,7 +54,7 @@ def test_computed_balances_never_exceed_what_the_fills_justify(
         match step:
             case ("fill", number, side, size, fee):
                 fill = a_fill(an_order(side), str(size), price="100", fee=str(fee), trade_id=f"t{number}", at_ns=LATER)
-                inventory.apply_fill(fill, "USDT", "BTC", LATER)
+                inventory.apply_fill(fill, LATER)
                 if number not in counted:
                     counted.add(number)
                     justified += (size * 100 if side is Side.SELL else -size * 100) - fee

@@ -47,7 +47,7 @@ def test_nothing_is_free_before_the_venue_has_reported_everything_once() -> None
 
 def test_free_is_the_smaller_of_reported_and_computed_when_the_venue_is_late() -> None:
     inventory = stocked()
-    inventory.apply_fill(a_fill(an_order(), "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
+    inventory.apply_fill(a_fill(an_order(), "1", fee="0.1", at_ns=LATER), LATER)
     assert inventory.free("gate", "USDT") == D("899.9")  # the venue still says 1000
     assert inventory.free("gate", "BTC") == 2  # we compute 3, the venue has not confirmed
 
@@ -65,7 +65,7 @@ def test_reservations_are_taken_off_and_given_back() -> None:
 def test_reservations_are_taken_off_what_the_venue_reported_too_when_we_compute_more() -> None:
     inventory = stocked()
     sale = an_order(Side.SELL)
-    inventory.apply_fill(a_fill(sale, "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
+    inventory.apply_fill(a_fill(sale, "1", fee="0.1", at_ns=LATER), LATER)
     inventory.reserve(1, {("gate", "USDT"): D(300)})
     assert inventory.computed("gate", "USDT") == D("1099.9")
     assert (
@@ -82,7 +82,7 @@ def test_free_is_never_below_zero() -> None:
 def test_a_fee_in_a_third_asset_is_taken_from_that_asset() -> None:
     inventory = stocked()
     fill = a_fill(an_order(), "1", fee="0.5", fee_currency="GT", at_ns=LATER)
-    inventory.apply_fill(fill, "USDT", "BTC", LATER)
+    inventory.apply_fill(fill, LATER)
     assert inventory.computed("gate", "GT") == D("-0.5")
     assert inventory.computed("gate", "BTC") == 3
 
@@ -98,7 +98,7 @@ def test_a_difference_is_reported_only_when_the_answer_can_be_compared() -> None
 
 def test_an_answer_asked_before_our_last_fill_is_no_drift() -> None:
     inventory = stocked()
-    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), LATER)
     before = a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS + 1)
     assert inventory.take_report(before, quiet=True) == []
 
@@ -111,7 +111,7 @@ def test_an_asset_missing_from_a_complete_answer_is_zero() -> None:
 
 def test_a_fill_executed_before_the_first_answer_is_in_it_already() -> None:
     inventory = stocked()
-    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), START_NS)
     assert inventory.computed("gate", "BTC") == 2
     inventory.take_report(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS + NS_PER_S), quiet=True)
     assert inventory.late_since("gate", START_NS + NS_PER_S) is None, (
@@ -128,7 +128,7 @@ def reported(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesRep
 def test_what_others_orders_lock_is_not_free_though_the_venue_is_late() -> None:
     inventory = Inventory()
     inventory.take_report(reported("300", "700"), quiet=True)
-    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), LATER)
     assert inventory.computed("gate", "USDT") == 900
     assert inventory.free("gate", "USDT") == 200  # the venue still says 300
 
@@ -150,9 +150,9 @@ def test_a_first_word_that_was_late_is_settled_by_the_fill_it_did_not_show(known
     inventory, asked_ns = Inventory(), START_NS + 3 * NS_PER_S
     fill = a_fill(an_order(), "1", at_ns=START_NS)
     if known_before:
-        inventory.apply_fill(fill, "USDT", "BTC", START_NS)
+        inventory.apply_fill(fill, START_NS)
     inventory.take_report(reported("1000", "0", asked_ns=asked_ns), quiet=True)
-    inventory.apply_fill(fill, "USDT", "BTC", START_NS)
+    inventory.apply_fill(fill, START_NS)
     assert inventory.computed("gate", "USDT") == 1000
     [difference] = inventory.take_report(reported("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
     assert inventory.explain(difference.venue, difference.asset)
@@ -162,6 +162,6 @@ def test_a_first_word_that_was_late_is_settled_by_the_fill_it_did_not_show(known
 def test_a_fill_long_before_the_first_word_explains_nothing() -> None:
     inventory, asked_ns = Inventory(), START_NS + 60 * NS_PER_S
     inventory.take_report(reported("1000", "0", asked_ns=asked_ns), quiet=True)
-    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), START_NS)
     [difference] = inventory.take_report(reported("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
     assert not inventory.explain(difference.venue, difference.asset)

@@ -1,0 +1,61 @@
+"""The kinds of instruments: in what their sizes and results are counted, and what a fill moves in the account's wallets.
+
+Spot is the only kind that is traded. Another kind answers the same questions: it settles its result in one asset, and its
+fills move no base.
+"""
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Protocol
+
+from arb.market.fill import Fill
+from arb.market.numbers import ZERO
+from arb.market.order import Side
+from arb.market.symbol import KNOWN_MAX, Symbol
+
+
+class Kind(Protocol):
+    @property
+    def unit(self) -> str:
+        """The asset in which sizes are counted."""
+
+    @property
+    def contract_size(self) -> Decimal:
+        """How many of `unit` one contract of the venue is, > 0."""
+
+    @property
+    def settle(self) -> str:
+        """The asset in which results are paid."""
+
+    def flows(self, fill: Fill) -> dict[str, Decimal]:
+        """Return by asset what a fill adds to the account, its fee included; below zero: what it takes."""
+
+    def payoff(self, size: Decimal, entry: Decimal, price: Decimal) -> Decimal:
+        """Return the result, in `settle`, of `size` units held from one price to another; a short position's is negative."""
+
+
+class Spot:
+    """Coins against quote: a fill moves both in full."""
+
+    contract_size = Decimal(1)
+
+    def __init__(self, symbol: Symbol) -> None:
+        self.unit, self.settle = symbol.base_and_quote
+
+    def flows(self, fill: Fill) -> dict[str, Decimal]:
+        sign = 1 if fill.side is Side.BUY else -1
+        flows = {self.unit: sign * fill.size, self.settle: -sign * fill.size * fill.price}
+        flows[fill.fee_currency] = flows.get(fill.fee_currency, ZERO) - fill.fee
+        return flows
+
+    def payoff(self, size: Decimal, entry: Decimal, price: Decimal) -> Decimal:
+        return size * (price - entry)
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def kind_of(symbol: str) -> Kind:
+    """Return the kind of an instrument by its symbol; raise `ValueError` for a kind that is not traded."""
+    found = Symbol.of(symbol)
+    if not found.is_spot:
+        raise ValueError(f"{symbol} is no spot symbol: only spot is traded")
+    return Spot(found)
