@@ -291,11 +291,17 @@ MUTANTS = {
         "newer = event_ns > impact.fill_event_ns if event_ns else received_ns > known_ns",
         "newer = True",
     ),
+    "position-off": Mutant(
+        "each fill is counted in the position of its instrument",
+        "arb/core/state/positions/position.py",
+        "            position.flows[asset] += amount\n",
+        "            position.flows[asset] += abs(amount)\n",
+    ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
         "arb/core/strategies/taker_pair/detector.py",
-        "if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:",
-        "if (buy_venue, symbol) in busy and (sell_venue, symbol) in busy:",
+        "if route.buy in busy or route.sell in busy:",
+        "if route.buy in busy and route.sell in busy:",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",
