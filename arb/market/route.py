@@ -5,7 +5,7 @@ The two may differ in venue, in symbol, or in both. They belong to one group: on
 
 from typing import NamedTuple
 
-from arb.market.symbol import Symbol
+from arb.market.symbol import group_of
 
 Key = tuple[str, str]
 """The name of an instrument: (venue, symbol)."""
@@ -26,5 +26,5 @@ class Route(NamedTuple):
 
     @property
     def group(self) -> str:
-        """Return coin and quote, spelt as the symbol of spot: `BTC/USDT` for every kind of instrument in the two."""
-        return "/".join(Symbol.of(self.buy[1]).base_and_quote)
+        """Return the coin and quote that the two have in common, as `BTC/USDT`."""
+        return group_of(self.buy[1])

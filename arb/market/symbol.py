@@ -65,6 +65,13 @@ class Symbol(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=KNOWN_MAX)
+def group_of(text: str) -> str:
+    """Return the group of a symbol, its coin and quote: `BTC/USDT` for spot and for `BTC/USDT:USDT`; raise as `Symbol.of`."""
+    found = Symbol.of(text)
+    return f"{found.base}/{found.quote}"
+
+
+@lru_cache(maxsize=KNOWN_MAX)
 def _read(text: str) -> Symbol:
     base, slash, rest = text.partition("/")
     if not slash:
