@@ -27,6 +27,7 @@ from arb.config.options import (
 from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
     AUTO,
+    AlertSettings,
     LiveSettings,
     LogLevel,
     Mode,
@@ -34,6 +35,7 @@ from arb.config.settings import (
     RunSettings,
     Settings,
     StoreSettings,
+    WatchSettings,
     require_consents,
 )
 from arb.config.venue_settings import PaperSettings, TradedVenueSettings, VenueSettings, VenuesSettings
@@ -54,6 +56,7 @@ EDGES = ("low", "target", "high")
 
 __all__ = [
     "EMBEDDED",
+    "AlertSettings",
     "ControlOptions",
     "DoctorOptions",
     "LiveSettings",
@@ -76,6 +79,7 @@ __all__ = [
     "UiOptions",
     "VenueSettings",
     "VenuesSettings",
+    "WatchSettings",
     "database_url",
     "load_settings",
     "overridden",
@@ -127,6 +131,11 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
         yield problem
+    for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes):
+        try:
+            read()
+        except ConfigError as error:
+            yield str(error)
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
