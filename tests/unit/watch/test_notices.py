@@ -1,6 +1,7 @@
 """The texts on a phone: the event, the money, the engine's next step, one command; and nothing of a surprise breaks one."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -144,3 +145,15 @@ def test_a_digest_counts_kinds_and_names_the_latest() -> None:
         "Latest: halted",
         "To do: `arb alerts --mode live --environment demo`",
     ]
+
+
+def test_the_page_has_every_kind_as_it_is_sent(repo_root: Path) -> None:
+    page = (repo_root / "docs" / "WATCH.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == {kind: f"{meant.title} | {meant.next_step} | {_wakes(kind)}" for kind, meant in MEANINGS.items()}
+
+
+def _wakes(kind: IncidentKind) -> str:
+    if MEANINGS[kind].wakes:
+        return "yes"
+    return "in quiet hours, too" if ALERTS[kind].least is Severity.CRITICAL else "-"
