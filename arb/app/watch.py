@@ -40,7 +40,7 @@ def watch(
     lock = InstanceLock(path, "companion")
     try:
         memory = Memory(path, clock.wall_ns())
-        signs = EngineSigns(lambda: journals_of(settings, mode, db))
+        signs = EngineSigns(lambda: journals_of(settings, mode, db), clock)
         begun(
             {
                 "ledger": mask_url(url),

@@ -1,6 +1,6 @@
 """The sign of life of an engine: the states that it sends to listeners, read in a thread.
 
-Silence is counted in waits and not by a clock: a suspended machine, or a companion that was stopped, accuses no engine.
+Silence is the sum of our waits, each of them bounded: a suspended machine, or a companion that was stopped, accuses no engine.
 """
 
 import threading
@@ -11,9 +11,13 @@ from typing import Any
 
 import msgspec
 
+from arb.clock import NS_PER_S, Clock
 from arb.errors import ArbError
 from arb.live.control import ask
 from arb.live.feed import POLL_S, feed_path, states_of
+
+LOOK_MAX_S = 3.0
+"""The most by which one look at the engine adds to its silence."""
 
 
 class Unhedged(msgspec.Struct, frozen=True):
@@ -54,14 +58,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 class EngineSigns:
     """`journals` yields the places where the engine's journal may be; asking the second one may take seconds."""
 
-    def __init__(self, journals: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, journals: Callable[[], Iterable[Path]], clock: Clock) -> None:
         self.state: State | None = None
         """The latest state, also after its engine has gone; None before any, and for one that cannot be read."""
         self.silent_s = 0.0
-        self.trouble = ""
         self.has_answered = False
+        self.trouble = ""
         self._journals = journals
         self._journal: Path | None = None
+        self._clock = clock
+        self._looked_ns = clock.monotonic_ns()
 
     @property
     def has_socket(self) -> bool:
@@ -74,29 +80,30 @@ class EngineSigns:
             try:
                 for journal in [self._journal] if self._journal is not None and self.has_socket else self._journals():
                     self._listen(journal, stop)
-                trouble = ""
+                self.trouble = ""
             except ArbError as error:
-                trouble = str(error)
+                self.trouble = str(error)
             except msgspec.MsgspecError as error:  # a sign of life all the same
                 self.state, self.has_answered, self.silent_s = None, True, 0.0
-                trouble = f"its state cannot be read, so no message names the money at stake: {error}: upgrade arb"
-            self.trouble = trouble
+                self.trouble = f"its state cannot be read, so no message names the money at stake: {error}: upgrade arb"
             stop.wait(POLL_S)
-            self.silent_s += POLL_S
+            self.take(None)
 
     def _listen(self, journal: Path, stop: threading.Event) -> None:
         if feed_path(journal).exists():
             self._journal = journal
             for state in states_of(journal):
-                self._take(state)
+                self.take(state)
                 if stop.is_set():
                     return
-        else:  # the engine may run on a system without such sockets
-            self._take(ask(journal, {"do": "status"}), waited_s=0.0)
+        # The engine may have as many listeners as it takes, or run on a system without such sockets.
+        self.take(ask(journal, {"do": "status"}, timeout_s=POLL_S))
 
-    def _take(self, state: dict[str, Any] | None, waited_s: float = POLL_S) -> None:
+    def take(self, state: Any) -> None:
+        """Note a state, or None for none so far; raises `msgspec.MsgspecError` for a state of another form."""
+        now_ns = self._clock.monotonic_ns()
+        waited_s, self._looked_ns = (now_ns - self._looked_ns) / NS_PER_S, now_ns
         if state is None:
-            self.silent_s += waited_s
+            self.silent_s += min(waited_s, LOOK_MAX_S)
         else:
-            self.has_answered, self.silent_s = True, 0.0
-            self.state = msgspec.convert(state, State)
+            self.state, self.has_answered, self.silent_s = msgspec.convert(state, State), True, 0.0

@@ -15,7 +15,8 @@ from arb.masking import clean
 from arb.view.plain import short_amount
 from arb.watch.engine import State
 
-PAIRS_MAX = 5
+LINE_MAX = 400
+PAIRS_MAX = 3
 """The most open pairs and unhedged assets that one message lists."""
 CHOOSING = re.compile(r"`(arb (?:alerts|explain|flatten|halt|rebalance|report|resume|run|status)\b[^`]*)`")
 """Commands that choose an engine or its ledger by options."""
@@ -204,7 +205,8 @@ def digest(titles: Sequence[str], latest: Sequence[str], engine: Engine) -> str:
 
 
 def clean_lines(lines: Sequence[str]) -> str:
-    return "\n".join(clean(line) for line in lines)
+    """Return lines as one text that holds no secret, and that fits every service (Discord takes 2,000 characters)."""
+    return "\n".join(clean(line, LINE_MAX) for line in lines)
 
 
 def _chosen(to_do: str, engine: Engine) -> str:

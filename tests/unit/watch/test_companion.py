@@ -75,7 +75,7 @@ class Bench:
         self.stores, self.urls, self.clock = stores, urls, ManualClock(T0 + NS_PER_S)
         self.settings = Settings(**settings)
         self.stop = threading.Event()
-        self.signs = EngineSigns(lambda: [stores.path])
+        self.signs = EngineSigns(lambda: [stores.path], SystemClock())
         self.restart()
 
     def restart(self, *, db_url: str | None = None) -> None:
@@ -104,7 +104,7 @@ class Bench:
 
     def answer(self, **changes: Any) -> None:
         """Have the engine answer without a socket."""
-        self.signs._take(STATE | changes)
+        self.signs.take(STATE | changes)
 
     def deliver(self) -> None:
         for receiver in self.receivers:

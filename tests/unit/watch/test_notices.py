@@ -83,6 +83,13 @@ def test_every_kind_of_alert_has_a_meaning_and_a_command(kind: IncidentKind) -> 
     assert len(notice.title) < 80 and all(len(line) < 300 for line in notice.text(ENGINE).splitlines())
 
 
+def test_the_longest_text_fits_every_service() -> None:
+    long = of_alert(a_row(text="x" * 5_000, what_to_do="y" * 5_000), "z" * 5_000)
+    assert len(long.text(ENGINE)) < 1_900
+    titles = [f"{meaning.title}: {'gate ETH/USDT' * 3}" for meaning in MEANINGS.values()] * 1_000
+    assert len(digest(titles, titles[:3], ENGINE)) < 1_900
+
+
 def test_an_alert_that_is_over_names_who_ended_it() -> None:
     row = a_row(acknowledged_ns=NS, acknowledged_by="stop_lifted", reason="pair 80 is flat")
     assert of_alert(row, MONEY).over == "stop_lifted: pair 80 is flat"
@@ -110,7 +117,7 @@ def test_money_is_known_or_said_to_be_unknown(state: State | None, text: str) ->
 
 def test_very_many_open_pairs_are_counted_and_not_listed() -> None:
     text = money(a_state(open_pairs=STATE["open_pairs"] * 500), "USDT")
-    assert text.endswith("and 495 more") and len(text) < 700
+    assert text.endswith("and 497 more") and len(text) < 400
 
 
 @pytest.mark.parametrize(("open_pairs", "wakes"), [([], False), (STATE["open_pairs"], True)])
