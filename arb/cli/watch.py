@@ -29,7 +29,8 @@ def watch_command(given: Given) -> int:
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: stop.set())
+        if signal.getsignal(name) is not signal.SIG_IGN:  # as under `nohup`
+            signal.signal(name, lambda *_: stop.set())
 
     with logging_to(level=given.settings.run.log_level.value):
         watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun)
