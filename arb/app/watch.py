@@ -16,6 +16,7 @@ from arb.store.ledger.database import mask_url
 from arb.watch.companion import Companion
 from arb.watch.engine import EngineSigns
 from arb.watch.memory import Memory, memory_path
+from arb.watch.metrics import serve
 from arb.watch.notices import Engine
 from arb.watch.receivers import receivers_of
 
@@ -41,16 +42,20 @@ def watch(
     try:
         memory = Memory(path, clock.wall_ns())
         signs = EngineSigns(lambda: journals_of(settings, mode, db), clock)
+        engine = engine_of(settings, mode, db)
+        companion = Companion(settings, engine, url, signs=signs, receivers=receivers, memory=memory, clock=clock)
+        if (address := settings.metrics.address()) is not None:
+            serve(address, companion.seen)
         begun(
             {
                 "ledger": mask_url(url),
                 "receivers": [receiver.name for receiver in receivers if not receiver.second],
                 "wake_receivers": [receiver.name for receiver in receivers if receiver.second],
                 "sent": str(path),
+                "metrics": settings.metrics.listen or None,
             }
         )
-        engine = engine_of(settings, mode, db)
-        Companion(settings, engine, url, signs=signs, receivers=receivers, memory=memory, clock=clock).run(stop)
+        companion.run(stop)
     finally:
         lock.release()
 

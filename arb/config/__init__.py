@@ -30,6 +30,7 @@ from arb.config.settings import (
     AlertSettings,
     LiveSettings,
     LogLevel,
+    MetricsSettings,
     Mode,
     NetworkSettings,
     RunSettings,
@@ -62,6 +63,7 @@ __all__ = [
     "LiveSettings",
     "LogLevel",
     "MarketsOptions",
+    "MetricsSettings",
     "Mode",
     "NetworkSettings",
     "Overrides",
@@ -131,7 +133,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
         yield problem
-    for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes):
+    for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes, settings.metrics.address):
         try:
             read()
         except ConfigError as error:

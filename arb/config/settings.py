@@ -165,6 +165,21 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
         return hours
 
 
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `arb watch` serves metrics for Prometheus: `HOST:PORT`, "" nowhere."""
+
+    listen: str = ""
+
+    def address(self) -> tuple[str, int] | None:
+        """Return host and port, None for none; raises `ConfigError` for a text that is no address."""
+        if not self.listen:
+            return None
+        found = re.fullmatch(r"([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):([1-9][0-9]{0,4})", self.listen)
+        if found is None or int(found[2]) > 65_535:
+            raise ConfigError(f'[metrics] listen = "{self.listen}": give HOST:PORT, for example "127.0.0.1:9464"')
+        return found[1].strip("[]"), int(found[2])
+
+
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The consent to real orders, which also need `--live` on the command line, and the ramp by which pairs grow at first.
 
@@ -197,6 +212,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engine: LoopSettings = LoopSettings()
     watch: WatchSettings = WatchSettings()
     alerts: AlertSettings = AlertSettings()
+    metrics: MetricsSettings = MetricsSettings()
     generic: GenericSettings = GenericSettings()
     venues: VenuesSettings = VenuesSettings()
 

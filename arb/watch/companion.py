@@ -4,7 +4,7 @@ import http.client
 import logging
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from arb.clock import NS_PER_S, Clock
@@ -13,10 +13,12 @@ from arb.errors import ArbError, ConfigError
 from arb.masking import clean
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.queries import LedgerReader
+from arb.store.ledger.sums import TodayReader
 from arb.watch import notices
 from arb.watch.due import Rules, due_now, message
 from arb.watch.engine import EngineSigns
 from arb.watch.memory import Memory
+from arb.watch.metrics import Seen
 from arb.watch.notices import Engine, Notice
 from arb.watch.receivers import FAILS, Receiver
 
@@ -30,6 +32,7 @@ START_NS = 120 * NS_PER_S
 """How long a run may take from its row to its first state, and from its last state to the end in its row."""
 BEAT_EVERY_NS = 60 * NS_PER_S
 BEAT_TIMEOUT_S = 10.0
+TODAY_EVERY_NS = 15 * NS_PER_S
 
 
 class Companion:
@@ -52,7 +55,8 @@ class Companion:
         self._reader: LedgerReader | None = None
         self._rows: list[dict[str, Any]] = []
         self._run: dict[str, Any] | None = None
-        self._read_ns = self._asked_ns = self._beat_ns = 0
+        self._today: Mapping[str, Any] = {}
+        self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = 0
         self._trouble = ""
         self._since: dict[str, int] = {}
         self._found: list[Notice] = []
@@ -90,6 +94,8 @@ class Companion:
                 self._rows = reader.alerts_since(self._memory.begun_ns(now_ns))
                 run_id = reader.last_run_id()
                 self._run = None if run_id is None else reader.run(run_id)
+                if self._settings.metrics.listen and now_ns - self._today_ns >= TODAY_EVERY_NS:
+                    self._today, self._today_ns = TodayReader(self._url).read(now_ns)["quotes"], now_ns
             self._read_ns = now_ns
         except ArbError as error:
             self._reader, trouble = None, str(error)
@@ -146,6 +152,18 @@ class Companion:
             receiver.post(next_one, now_ns)
         elif not due:
             self._memory.forget(receiver.id, {each.key for each in found})
+
+    def seen(self) -> Seen:
+        """Return the present knowledge for metrics, without a question to engine or ledger."""
+        return Seen(
+            silent_s=self._signs.silent_s,
+            state=self._signs.whole_state if self._is_running() else {},
+            is_ledger_read=bool(self._read_ns) and not self._trouble,
+            alerts=[row for row in self._rows if row["acknowledged_ns"] is None],
+            today=self._today,
+            run=self._run,
+            receivers={each.name: (each.taken, each.failures) for each in self._receivers},
+        )
 
     def _beat(self) -> None:
         """Request the heartbeat's address."""

@@ -61,6 +61,8 @@ class EngineSigns:
     def __init__(self, journals: Callable[[], Iterable[Path]], clock: Clock) -> None:
         self.state: State | None = None
         """The latest state, also after its engine has gone; None before any, and for one that cannot be read."""
+        self.whole_state: dict[str, Any] = {}
+        """The same with all that it has."""
         self.silent_s = 0.0
         self.has_answered = False
         self.trouble = ""
@@ -107,3 +109,4 @@ class EngineSigns:
             self.silent_s += min(waited_s, LOOK_MAX_S)
         else:
             self.state, self.has_answered, self.silent_s = msgspec.convert(state, State), True, 0.0
+            self.whole_state = state

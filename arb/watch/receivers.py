@@ -41,7 +41,7 @@ class Receiver:
         self.id = hashlib.blake2b(url.encode(), digest_size=6).hexdigest()
         self.second = second
         self.trouble = ""
-        self.failures = 0
+        self.failures = self.taken = 0
         self._rng = rng
         self._address = apprise.Apprise.instantiate(url)
         self._free_ns = 0
@@ -93,7 +93,7 @@ class Receiver:
                 delay_s = next_delay_s(AGAIN, self.failures, Trouble.UNREACHABLE, 0.0, self._rng)
                 self._free_ns = now_ns + int((delay_s or AGAIN.cap_s) * NS_PER_S)
             else:
-                self.failures = 0
+                self.failures, self.taken = 0, self.taken + 1
                 self._delivered_ns.append(posted_ns)
                 yield message
 
