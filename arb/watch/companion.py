@@ -28,7 +28,7 @@ STEP_S = 0.25
 READ_EVERY_NS = NS_PER_S
 UNREAD_NS = 10 * NS_PER_S
 """After so long without the ledger of a running engine its alerts count as unseen."""
-START_NS = 120 * NS_PER_S
+START_NS, END_NS = 120 * NS_PER_S, 15 * NS_PER_S
 """How long a run may take from its row to its first state, and from its last state to the end in its row."""
 BEAT_EVERY_NS = 60 * NS_PER_S
 BEAT_TIMEOUT_S = 10.0
@@ -132,7 +132,7 @@ class Companion:
             return True
         if self._run is None or self._run["ended_ns"] is not None or now_ns - self._run["started_ns"] < START_NS:
             return False
-        return self._signs.silent_s * NS_PER_S >= START_NS
+        return self._signs.silent_s * NS_PER_S >= END_NS
 
     def _is_well(self) -> bool:
         return self._is_running() and not self._trouble and not any(each.failures for each in self._receivers)

@@ -42,8 +42,13 @@ class Due(NamedTuple):
     def serious(self) -> bool:
         return self.notice is not None and self.notice.serious and not self.over
 
-    def heading(self) -> str:
-        return f"{'Over: ' if self.over else ''}{self.title}{' (still open)' if self.again else ''}"
+    @property
+    def kind(self) -> str:
+        """Return the title without its place."""
+        return self.title.partition(":")[0]
+
+    def heading(self, title: str = "") -> str:
+        return f"{'Over: ' if self.over else ''}{title or self.title}{' (still open)' if self.again else ''}"
 
 
 class Message(NamedTuple):
@@ -111,14 +116,10 @@ def message(due: Sequence[Due], sent: dict[str, Sent], now_ns: int, singles: int
             first.notice.text(engine) if first.notice else "It is over.",
             (first,),
         )
-    lately = {_kind(each.title) for each in sent.values() if now_ns - each.ns < MINUTE_NS}
-    waits = singles > 0 and not any(each.serious and _kind(each.title) not in lately for each in due)
+    lately = {each.title.partition(":")[0] for each in sent.values() if now_ns - each.ns < MINUTE_NS}
+    waits = singles > 0 and not any(each.serious and each.kind not in lately for each in due)
     if waits:
         return None
     latest = sorted(due, key=lambda each: (each.serious, each.notice.since_ns if each.notice else 0))[-LATEST:]
-    text = digest([each.heading() for each in due], [each.heading() for each in latest], engine)
+    text = digest([each.heading(each.kind) for each in due], [each.heading() for each in latest], engine)
     return Message(f"arb {engine.mode}: {len(due)} alerts", text, tuple(due))
-
-
-def _kind(title: str) -> str:
-    return title.partition(":")[0]

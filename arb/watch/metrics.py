@@ -1,5 +1,6 @@
 """Metrics for Prometheus, of the latest state and the latest read of the ledger: a scrape asks neither engine nor database."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -59,10 +60,7 @@ def _by_today(value: Callable[[Mapping[str, Any]], Any]) -> Callable[[Seen], Ite
 
 
 def _counted(names: Iterable[str]) -> list[Sample]:
-    found: dict[str, int] = {}
-    for name in names:
-        found[name] = found.get(name, 0) + 1
-    return [((name,), number) for name, number in found.items()]
+    return [((name,), number) for name, number in Counter(names).items()]
 
 
 def _seconds(ms: Any) -> Any:

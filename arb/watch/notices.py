@@ -4,6 +4,7 @@ Each names the event, the money at stake, the engine's next step and one command
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -194,13 +195,9 @@ def money(state: State | None, quote: str) -> str:
     return f"{unhedged}; " + (f"open: {some(pairs, '; ', PAIRS_MAX)}" if pairs else "no open pair")
 
 
-def digest(titles: Sequence[str], latest: Sequence[str], engine: Engine) -> str:
-    """Return one text for very many notices: how many there are of each title, and the latest ones."""
-    kinds: dict[str, int] = {}
-    for title in titles:
-        kind = title.partition(":")[0]
-        kinds[kind] = kinds.get(kind, 0) + 1
-    counted = [f"{number} x {kind}" for kind, number in sorted(kinds.items(), key=lambda item: -item[1])]
+def digest(kinds: Sequence[str], latest: Sequence[str], engine: Engine) -> str:
+    """Return one text for very many notices: how many there are of each kind, and the latest ones."""
+    counted = [f"{number} x {kind}" for kind, number in Counter(kinds).most_common()]
     return clean_lines([*counted, f"Latest: {'; '.join(latest)}", f"To do: {_chosen('`arb alerts`', engine)}"])
 
 

@@ -83,6 +83,8 @@ def test_a_storm_is_one_digest_and_one_more_a_minute(second: bool) -> None:
     more = [*storm, *(a_notice(f"{n}", title="a venue rejects orders: okx") for n in range(2_000, 2_500))]
     assert phone.look(more, now_ns + MINUTE_NS - 1) == []
     assert phone.look(more, now_ns + MINUTE_NS) == ["arb live: 500 alerts"]
+    assert phone.look([], now_ns + 3 * MINUTE_NS) == ["arb live: 1500 alerts"]
+    assert phone.last.splitlines()[0] == "1500 x Over: a venue rejects orders"
 
 
 def test_a_serious_notice_of_another_title_does_not_wait_for_the_end_of_a_storm() -> None:
