@@ -14,7 +14,7 @@ import pytest
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.watch.memory import memory_path
-from tests.integration.support import DB, Process, arb, arb_anew, end_of, engine_of, run_arb
+from tests.integration.support import DB, Process, arb, arb_anew, end_of, engine_of, run_arb, write_config
 from tests.unit.store.ledger.test_alerts import Stores, drift
 from tests.unit.store.rows import T0, a_run
 from tests.unit.watch.receiving import web_server
@@ -48,6 +48,7 @@ def until(happened: Callable[[], object], what: str, within_s: float) -> float:
 
 
 def test_a_halt_and_a_stopped_engine_arrive_within_seconds_and_an_orderly_end_is_no_alert(tmp_path: Path) -> None:
+    write_config(tmp_path)
     with web_server() as web, companion(tmp_path, web.url) as watch:
         run = arb("run", "--json", "--mode", "sandbox", "--db", LEDGER, cwd=tmp_path)
         with engine_of(tmp_path, run) as engine:
@@ -57,6 +58,7 @@ def test_a_halt_and_a_stopped_engine_arrive_within_seconds_and_an_orderly_end_is
             until(lambda: web.taken, "the halt is sent", 5.0)
             assert web.titles == ["arb sandbox: halted"] and "asked: lunch" in web.taken[0][1]["message"]
 
+            engine.until(lambda status: status["pairs"]["open"] == 0, "open pairs are finished")
             os.kill(run.pid, signal.SIGSTOP)
             until(lambda: len(web.taken) == 2, "the stopped engine is sent", 10.0)
             assert web.titles[1] == "arb sandbox: the engine gives no sign"
@@ -72,6 +74,7 @@ def test_a_halt_and_a_stopped_engine_arrive_within_seconds_and_an_orderly_end_is
 
 
 def test_a_killed_engine_arrives_within_seconds_and_its_next_start_ends_the_alert(tmp_path: Path) -> None:
+    write_config(tmp_path)
     with web_server() as web, companion(tmp_path, web.url):
         for expected in (["the engine gives no sign"], ["Over: the engine gives no sign", "the engine gives no sign"]):
             run = arb("run", "--json", "--mode", "sandbox", "--db", LEDGER, cwd=tmp_path)

@@ -57,7 +57,14 @@ class LocalEngine:
         self._listener, _ = self._listening.accept()
 
     def send(self, packet: bytes) -> None:
-        self._listener.send(packet)
+        """Send to the listener, who may have come again meanwhile."""
+        while True:
+            try:
+                self._listener.send(packet)
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                self._listener.close()
+                self._listener, _ = self._listening.accept()
 
     def kill(self) -> None:
         self._listener.close()
