@@ -286,12 +286,8 @@ def engine_settings(
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
     ):
         log.warning("%s", warning)
-    limits = settings.limits
-    if mode is Mode.SANDBOX and limits.daily_notional_quote == Limits().daily_notional_quote:
-        # Simulated markets offer an edge every tenth of a second: the default would end each run within half an hour.
-        limits = msgspec.structs.replace(limits, daily_notional_quote=1000 * limits.daily_notional_quote)
     return EngineSettings(
-        limits=limits,
+        limits=limits_in_force(settings.limits, mode),
         timing=settings.timing,
         repair=settings.repair,
         venues=profiles,
@@ -301,6 +297,13 @@ def engine_settings(
         coins=coins,
         ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )
+
+
+def limits_in_force(limits: Limits, mode: Mode) -> Limits:
+    if mode is Mode.SANDBOX and limits.daily_notional_quote == Limits().daily_notional_quote:
+        # Simulated markets offer an edge every tenth of a second: the default would end each run within half an hour.
+        return msgspec.structs.replace(limits, daily_notional_quote=1000 * limits.daily_notional_quote)
+    return limits
 
 
 def _profile(settings: Settings, venue: str) -> VenueProfile:

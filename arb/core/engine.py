@@ -81,7 +81,7 @@ from arb.core.messages.timers import (
     read_timer,
 )
 from arb.core.orders.foreign import ForeignOrders
-from arb.core.risk import ramp
+from arb.core.risk import day_limits, ramp
 from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
@@ -272,6 +272,7 @@ class Engine:
             handler(event)
             self.flattener.advance(event.t_ns)
             self.late_legs.lift_if_over(event.t_ns)
+            day_limits.review(self.state, event.t_ns)
             if self.state.decision_books.waiting and not drained:
                 self.state.decision_books.write()  # one event later: the orders decided on them have left
             if not isinstance(event, RunEnded):

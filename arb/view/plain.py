@@ -6,7 +6,7 @@ Amounts and lengths of time are for the eye: short, and never a float.
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
 
-from arb.core.messages.incidents import HaltReason
+from arb.clock import utc_text
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]
@@ -21,11 +21,8 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     net = net_text(state)
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     live += "".join(f" {shown['venue']} {shown['books']} ({shown['use']})" for shown in state.get("display_only", ()))
-    halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
-    halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
-    halted += "".join(f" | {stopped(leg)}" for leg in state["late_legs"])
-    halted += "".join(f" | {text}" for text in (*apart(state), *trapped(state)))
-    halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
+    halted = "" if state["state"] == "ACTIVE" else f" {state['state']}"
+    halted += "".join(f" | {text}" for text in (*map(stopped, state["stops"]), *apart(state), *trapped(state)))
     not_taken = sum(state["not_taken"].values())
     return (
         f"{mark}{' | ' * bool(mark)}unhedged {short_amount(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | "
@@ -35,23 +32,23 @@ def line(state: dict[str, Any], mark: str = "") -> str:
 
 
 def notices(state: dict[str, Any]) -> list[str]:
-    """Return what keeps pairs from opening, and what lifts it; of a state that is not whole, what it has of that."""
-    found = []
-    if state.get("halted"):
-        allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
-        found.append(f"{state['state']}: {state['halted']}: `arb resume --reason TEXT{allow}` lifts it")
-    elif state.get("state") == "REDUCING":
-        found.append("REDUCING: shutting down: open pairs are finished first; Ctrl-C again stops at once")
-    found += [f"{store} blocked: {cause}" for store, cause in state.get("blocked", {}).items()]
-    found += [stopped(leg) for leg in state.get("late_legs", ())]
+    """Return the causes that keep pairs from opening, and their ends; of a partial state, those that it has."""
+    found = [f"{stopped(stop)}; {stop['ends']}" for stop in state.get("stops", ())]
     return [*found, *apart(state), *trapped(state)]
 
 
-def stopped(leg: dict[str, Any]) -> str:
-    """Return what a late pair has stopped, and why."""
-    return (
-        f"nothing opens in {leg['symbol']} nor at {' and '.join(leg['venues'])}: {leg['reason']} of pair {leg['pair']}"
-    )
+def standing(state: dict[str, Any]) -> str:
+    """Return the state in one word, and behind any but ACTIVE its first cause."""
+    cause = "" if state["state"] == "ACTIVE" else next((stop["cause"] for stop in state.get("stops", ())), "")
+    return f"{state['state']} {state.get('halted') or cause}".rstrip()
+
+
+def stopped(stop: dict[str, Any]) -> str:
+    """Return a cause that stops openings, where, how much of a limit is used, and until when."""
+    used = "" if stop["limit"] is None else f"{short_amount(stop['used'])} of {short_amount(stop['limit'])} "
+    until = "" if stop["until_ns"] is None else f", until {utc_text(stop['until_ns'])[:16]} UTC"
+    where = f" {stop['where']}" if stop["where"] else ""
+    return f"nothing opens{where}: {stop['cause']}: {used}{stop['text']}{until}"
 
 
 def apart(state: dict[str, Any]) -> list[str]:

@@ -5,12 +5,15 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from arb.clock import NS_PER_MS
 from arb.core.books.connection import Connection
 from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
+from arb.core.risk.openings import ROUTES_A_PART, Openings, Stop, look, openings
 from arb.core.state.blocks import Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
@@ -19,7 +22,6 @@ from arb.market.symbol import Symbol
 
 E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
-ROUTES_A_PART = 200
 STOPS = (Source.UNEXPLAINED, Source.DRIFT)
 NAMED = dict.fromkeys(STOPS, "stopped") | {Source.BARRED: "barred"}
 EDGES_KEPT = 40
@@ -140,7 +142,7 @@ def summarise(
         "unknown_orders": len(engine.manager.unknown_orders()),
         "incidents": tally.incidents,
         "halted": state.halted_at(now_ns),
-        "state": str(state.control.state(now_ns)),
+        **_opening_state(openings(state, engine.manager, engine.strategy, now_ns)),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.names_blocked(venue, *STOPS))},
         "barred_symbols": {
@@ -170,7 +172,6 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "unhedged": exposed,
         "exposure": exposure(engine),
         "halted": state.halted_at(now_ns),
-        "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
@@ -189,6 +190,8 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
+    for found in look(state, engine.manager, engine.strategy, now_ns):
+        yield {} if found is None else _opening_state(found)
     closed, routes = [], state.routes()
     while some := list(islice(routes, ROUTES_A_PART)):
         closed += state.trapped.rows(some)
@@ -208,6 +211,16 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         yield {}
     shown = ranked(edges)[:EDGES_KEPT]
     yield {"edges": [row | {"not_taken": why_not(engine, row)} for row in shown], "holdings": holdings}
+
+
+def stop_row(stop: Stop) -> dict[str, Any]:
+    """Return a cause that stops openings in plain values."""
+    amounts = {"used": stop.used, "limit": stop.limit}
+    return msgspec.structs.asdict(stop) | {name: None if of is None else plain(of) for name, of in amounts.items()}
+
+
+def _opening_state(found: Openings) -> dict[str, Any]:
+    return {"state": str(found.state), "stops": [stop_row(stop) for stop in found.stops]}
 
 
 def unproved(engine: Engine) -> dict[str, Any]:

@@ -70,7 +70,15 @@ def _seconds(ms: Any) -> Any:
 METRICS: dict[str, Described] = {
     "arb_up": Described("1 while the engine gives signs", (), _one(lambda seen: bool(seen.state))),
     "arb_silent_seconds": Described("time since the engine's latest sign", (), _one(lambda seen: seen.silent_s)),
-    "arb_halted": Described("1 while no pair opens anywhere", (), _of_state(lambda state: bool(state["halted"]))),
+    "arb_halted": Described("1 while trading is halted", (), _of_state(lambda state: bool(state["halted"]))),
+    "arb_may_open": Described(
+        "1 while a pair may open somewhere", (), _of_state(lambda state: state["state"] == "ACTIVE")
+    ),
+    "arb_stops": Described(
+        "causes that stop openings: 1 everywhere, 0 in a part",
+        ("cause",),
+        lambda seen: [((stop["cause"],), not stop["where"]) for stop in seen.state["stops"]],
+    ),
     "arb_unhedged_quote": Described("unhedged amount", (), _of_state(lambda state: state["unhedged_notional"])),
     "arb_unhedged_oldest_seconds": Described(
         "age of the oldest unhedged size",

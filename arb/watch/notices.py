@@ -42,6 +42,13 @@ MEANINGS: dict[IncidentKind, Meaning] = {
     IncidentKind.CONTRADICTION: Meaning(
         "a venue contradicts itself", "the symbol is frozen until its reports agree", wakes=True
     ),
+    IncidentKind.DAILY_EXPOSURE: Meaning(
+        "the day's exposure limit is reached", "no pair opens before 00:00 UTC", wakes=True
+    ),
+    IncidentKind.DAILY_LOSS: Meaning("the day's loss is reached", "no pair opens before 00:00 UTC", wakes=True),
+    IncidentKind.DAILY_NOTIONAL: Meaning(
+        "the daily notional is used up", "no pair opens that does not fit into the rest before 00:00 UTC"
+    ),
     IncidentKind.DOCTOR: Meaning("the doctor finds a fault", "no pair opens at this venue until the fault is gone"),
     IncidentKind.FEE_ASSET: Meaning("the fee asset runs out", "trading continues, and fees are paid in other assets"),
     IncidentKind.FEE_CURRENCY: Meaning("a fee in an unexpected asset", "the symbol is stopped at this venue"),

@@ -17,8 +17,10 @@ from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.messages.commands import SnapshotAccount
 from arb.core.messages.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
-from arb.core.messages.settings import CoinRule
+from arb.core.messages.settings import CoinRule, Limits
+from arb.core.risk.openings import known_stops
 from arb.core.state.budget import TOKENS_PER_VENUE
+from arb.core.state.control import Control
 from arb.core.state.identity import RouteIdentities
 from arb.core.strategies.drill import DrillSizes
 from arb.errors import VenueError
@@ -282,10 +284,12 @@ class AccountExam:
         return checks.check_private_stream(self._venue, why, waited_s)
 
 
-def of_journal(state: JournalState | None) -> list[Finding]:
+def of_journal(state: JournalState | None, limits: Limits, now_ns: int) -> list[Finding]:
     """Return the findings of an earlier run that concern no single venue."""
-    control = None if state is None else state.control
+    control = Control(limits)
+    if state is not None and state.control is not None:
+        control.restore(state.control)
     return [
-        local_checks.check_halt(None if control is None else control.halted),
+        local_checks.check_openings(known_stops(control, limits, now_ns)),
         local_checks.check_open_pairs([] if state is None else [left.pair.id for left in state.pairs]),
     ]

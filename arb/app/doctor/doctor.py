@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.app import stores
-from arb.app.build import build_sandbox_gateways, require_way_out, venues_of
+from arb.app.build import build_sandbox_gateways, limits_in_force, require_way_out, venues_of
 from arb.app.choosing import with_symbols
 from arb.app.doctor import local_checks
 from arb.app.doctor.account_checks import not_asked
@@ -207,7 +207,8 @@ class Doctor:
             local_checks.check_host_clock(agreed(clocks), len(self._exams)),
         ]
         if self._gateways:
-            local += of_journal(None if journal is None else journal((), {}))
+            limits = limits_in_force(self._settings.limits, self._mode)
+            local += of_journal(None if journal is None else journal((), {}), limits, self._clock.wall_ns())
             rule = coin_rule(self._settings, self._mode, sandbox=self._mode is Mode.SANDBOX)
             found += await asyncio.gather(*(self._account(exam, rule, journal) for exam in self._exams))
         return [*local, *(finding for part in found for finding in part)]

@@ -18,7 +18,10 @@ import msgspec
 
 from arb.app.doctor.checks import Check, Finding
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.risk.openings import Stop
 from arb.live.anchoring import APART_MAX_NS, Agreed
+from arb.view.plain import stopped
+from arb.view.summary import stop_row
 
 LOCAL = "local"
 ROUNDS = 9
@@ -156,12 +159,13 @@ def check_permissions(settings: Mapping[str, int], records: Mapping[str, int]) -
     return check.ok(f"{len(settings) + len(records)} files, only for this user")
 
 
-def check_halt(halted: str | None) -> Finding:
+def check_openings(stops: Sequence[Stop]) -> Finding:
+    """Judge the causes in the journal that stop openings: a halt, a limit on the day, blocks that outlive a run."""
     check = Check(LOCAL, "halt")
-    if halted is not None:
-        remedy = "find out why (docs/FAILURES.md), then `arb resume --reason TEXT`"
-        return check.warn(f"trading is halted: {halted}", remedy)
-    return check.ok("trading is not halted")
+    if stops:
+        rows = [stop_row(stop) for stop in stops]
+        return check.warn("; ".join(map(stopped, rows)), "; ".join(row["ends"] for row in rows))
+    return check.ok("the journal holds no halt, no block and no limit that stops openings")
 
 
 def check_open_pairs(pair_ids: Sequence[int]) -> Finding:

@@ -24,6 +24,9 @@ class IncidentKind(StrEnum):
     COIN_OVERRIDE = "coin_override"
     COINS_CHANGED = "coins_changed"
     CREDIT_AGREED = "credit_agreed"
+    DAILY_EXPOSURE = "daily_exposure"
+    DAILY_LOSS = "daily_loss"
+    DAILY_NOTIONAL = "daily_notional"
     DOCTOR = "doctor"
     EDGE_IMPLAUSIBLE = "edge_implausible"
     ENTRIES_STOPPED = "entries_stopped"
@@ -125,6 +128,18 @@ ALERTS: dict[IncidentKind, AlertRule] = {
     IncidentKind.CONTRADICTION: AlertRule(
         "compare orders and fills with the venue's website; the symbol is frozen until the venue's reports agree"
     ),
+    IncidentKind.DAILY_EXPOSURE: AlertRule(
+        "find out why legs stayed unhedged so long (`arb report`) before you raise the limit",
+        ended_by=(IncidentKind.DAILY_EXPOSURE,),
+    ),
+    IncidentKind.DAILY_LOSS: AlertRule(
+        "find out why (`arb report`), then wait, or run `arb resume --reason TEXT --allow-loss QUOTE`",
+        ended_by=(IncidentKind.DAILY_LOSS,),
+    ),
+    IncidentKind.DAILY_NOTIONAL: AlertRule(
+        "wait for 00:00 UTC, or raise `daily_notional_quote` in [limits] and restart",
+        ended_by=(IncidentKind.DAILY_NOTIONAL,),
+    ),
     IncidentKind.DOCTOR: AlertRule(
         "follow the text, or run `arb doctor VENUE`; no pair opens at this venue until the fault is gone",
         ended_by=(IncidentKind.DOCTOR,),
@@ -190,7 +205,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
 """The incidents that need a person: money at risk, unexplained orders or balances, missing rights, or trading that does not
 continue by itself. All others need no action (docs/FAILURES.md)."""
 
-ALERT_RULES = 4
+ALERT_RULES = 5
 """The version of `ALERTS`. Raise it with every change: ledgers then rebuild their alerts from their incidents."""
 
 

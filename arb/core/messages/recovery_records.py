@@ -115,6 +115,14 @@ class BarredInstrument(msgspec.Struct, frozen=True):
     listed: Instrument
 
 
+class DayStop(msgspec.Struct, frozen=True):
+    """A limit on the UTC day `day_utc`, by its key, that was reported as reached when it was `limit`."""
+
+    key: str
+    day_utc: str
+    limit: Decimal
+
+
 class ReadLag(msgspec.Struct, frozen=True):
     """By how much (`lag_ns` > 0) an account's lists were behind its orders, as seen at `ns`."""
 
@@ -138,7 +146,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     seen to refuse an expired order; `day_floor_e8` the day's net at which nothing opens any more, None: as limited;
     `day_loss_reached` whether it was; `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8`
     the cost of wrong presumptions of absence on the day, >= 0; `day_unfilled` the part of `day_notional` that closed pairs did
-    not trade.
+    not trade; `day_refused` the smallest pair that the daily notional refused since the last opening, 0: none; `day_stops` the
+    limits on a day whose alerts are open.
     """
 
     halted: str | None
@@ -164,6 +173,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     wrong_presumptions: tuple[WrongPresumption, ...] = ()
     day_presumed_e8: int = 0
     day_unfilled: Decimal = Decimal(0)
+    day_refused: Decimal = Decimal(0)
+    day_stops: tuple[DayStop, ...] = ()
 
 
 class Residual(msgspec.Struct, frozen=True):

@@ -65,5 +65,11 @@ class Strategy(Protocol):
         Changes nothing: it is for display.
         """
 
+    def blocked(self, symbol: str, now_ns: int) -> Iterable[tuple[Route, Reason | None]]:
+        """Yield each route of a symbol, and why not to open there now, or None. Prices, sizes and limits are left out.
+
+        Changes nothing: it is for display.
+        """
+
     def take_untraded(self) -> list[OpportunityRecord]:
         """Return and forget the ended opportunities that were not traded; they are not journalled."""

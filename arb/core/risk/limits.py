@@ -12,30 +12,31 @@ there do not count.
 
 from decimal import Decimal
 
-from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.recovery_records import Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
-from arb.market.numbers import ZERO, plain
+from arb.market.numbers import ZERO
 from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
+EXPOSURE = "max_exposure_quote_s_per_day"
+MOST_PAIRS = "max_open_pairs"
 
 
 def breached(state: EngineState, orders: TradeTable, route: Route, notional: Decimal, now_ns: int) -> str | None:
     """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None."""
     limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
-        return "max_open_pairs"
+        return MOST_PAIRS
     unhedged = state.residuals.unhedged()
     if orders.open or unhedged or notional > state.least_limit(route):
         passed = _passed_together(state, orders, unhedged, route, notional)
         if passed is not None:
             return passed
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
-        return "max_exposure_quote_s_per_day"
+        return EXPOSURE
     if state.control.day_loss_blocks(now_ns):
         return "daily_loss_quote"
     if not state.control.day_allows(notional, now_ns):
@@ -78,15 +79,3 @@ def _passed_together(
 
 def _may_lie_at(state: EngineState, venue: str, held: Residual) -> bool:
     return not held.account_ids or state.venues[venue].account_id in held.account_ids
-
-
-def report_day_spent(state: EngineState, now_ns: int) -> None:
-    """Report, once a UTC day, that its turnover is used up, so that nothing opens before it ends."""
-    control = state.control
-    if not control.day_spent_reported:
-        control.day_spent_reported = True
-        text = (
-            f"{DAILY_NOTIONAL}: {plain(control.day_turnover)} traded today of {plain(state.limits.daily_notional_quote)}: "
-            "pairs that do not fit into the rest do not open before the UTC day ends, or the limit is raised"
-        )
-        state.incident(IncidentKind.RISK_LIMIT, text, now_ns)

@@ -187,7 +187,10 @@ class ExposureWatch:
         if pair.exposure_quote_s >= most and pair.id not in self._reported:
             self._reported.add(pair.id)
             text = f"pair {pair.id}: {pair.exposure_quote_s:.2f} quote x seconds unhedged, at most {most:f} are allowed"
-            self._halt(text, now_ns, pair.id)
+            if self.state.control.halted is None:
+                self.state.halt(HaltReason.RISK_LIMIT, text, now_ns, pair.id)
+            else:
+                self.state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
 
     def _check_day(self, now_ns: int) -> None:
         meter, most = self.state.control.exposure, self.state.limits.max_exposure_quote_s_per_day
@@ -198,16 +201,11 @@ class ExposureWatch:
                 f"{total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
                 "UTC day ends, or [limits] max_exposure_quote_s_per_day is raised"
             )
-            self._halt(text, now_ns)
+            if self.state.control.halted is None:  # `core/risk/day_limits.py` reports the limit
+                self.state.halt(HaltReason.RISK_LIMIT, text, now_ns)
         if abs(total - self._kept) * KEPT_EVERY >= most:
             self._kept = total
             self.state.out.persist(self.state.control.record(now_ns, "exposure"))
-
-    def _halt(self, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        if self.state.control.halted is None:
-            self.state.halt(HaltReason.RISK_LIMIT, text, now_ns, pair_id)
-        else:
-            self.state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
 
 
 def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:

@@ -1,9 +1,11 @@
 """Refusals by guards as incidents: one at once, and those of its kind within a minute as a count in the next."""
 
+from decimal import Decimal
+
 from arb.clock import NS_PER_S
 from arb.core.messages.incidents import IncidentKind
 from arb.core.risk.entry_band import ENTRY_BAND
-from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL, report_day_spent
+from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL
 from arb.core.state.engine_state import EngineState
 from arb.market.route import Route
 
@@ -33,11 +35,19 @@ class RefusalReports:
         since = f" ({more} more since the last report)" if more else ""
         self._state.incident(kind, f"{text}{since}", now_ns, venue=venue)
 
-    def limit(self, limit: str, route: Route, now_ns: int) -> None:
+    def limit(self, limit: str, route: Route, notional: Decimal, now_ns: int) -> None:
         """Report that a pair on `route` would have passed a limit, for those where that is news; `limit`: its key."""
         if limit == DAILY_NOTIONAL:
-            report_day_spent(self._state, now_ns)
+            self._note_spent(notional, now_ns)
         elif (what := _NEWS.get(limit)) is not None:
             buy_venue, sell_venue = route.venues
             text = f"{limit}: a pair in {route.group}, bought at {buy_venue} and sold at {sell_venue}, does not open: {what}"
             self.report((limit, route.group, buy_venue, sell_venue), IncidentKind.RISK_LIMIT, text, now_ns)
+
+    def _note_spent(self, notional: Decimal, now_ns: int) -> None:
+        """Keep the smallest pair that the day's notional refuses; the first since an opening is journalled, for a restart."""
+        control = self._state.control
+        is_news = not control.day_refused
+        control.refused_for_day(notional, now_ns)
+        if is_news:
+            self._state.out.persist(control.record(now_ns, f"{DAILY_NOTIONAL} refuses a pair"))

@@ -16,33 +16,33 @@ from arb.market.symbol import Symbol
 
 
 class Source(Enum):
-    """Who puts a block, and the reason that it gives, in the order in which they win."""
+    """Who puts a block, the reason that it gives, and its end; in the order in which they win."""
 
-    HALT = "halt", Reason.HALTED
-    LATE_LEG = "late_leg", Reason.HALTED
-    SHUTDOWN = "shutdown", Reason.HALTED
-    ABSENT = "absent", Reason.VENUE_HALTED
-    ACCOUNT = "account", Reason.VENUE_HALTED
-    SNAPSHOT = "snapshot", Reason.VENUE_HALTED
-    PRIVATE = "private", Reason.VENUE_HALTED
-    DOCTOR = "doctor", Reason.VENUE_HALTED
-    QUARANTINE = "quarantine", Reason.VENUE_HALTED
-    PAUSE = "pause", Reason.VENUE_HALTED
-    ENTRIES = "entries", Reason.VENUE_HALTED
-    COMPARISON = "comparison", Reason.VENUE_HALTED
-    UNEXPLAINED = "unexplained", Reason.VENUE_HALTED
-    DRIFT = "drift", Reason.VENUE_HALTED
-    RULES = "rules", Reason.INSTRUMENT_HALTED
-    BARRED = "barred", Reason.INSTRUMENT_HALTED
-    LEDGER = "ledger", Reason.LEDGER_BLOCKED
-    JOURNAL = "journal", Reason.JOURNAL_BLOCKED
-    CLOCK = "clock", Reason.CLOCK_OFFSET
-    LOST = "lost", Reason.UNKNOWN_OUTSTANDING
-    FROZEN = "frozen", Reason.UNKNOWN_OUTSTANDING
-    STOPPED = "stopped", Reason.FEE_UNKNOWN
+    HALT = "halt", Reason.HALTED, "`arb resume --reason TEXT` lifts it"
+    LATE_LEG = "late_leg", Reason.HALTED, "lifts itself when the pair has ended well; watch `unhedged`"
+    SHUTDOWN = "shutdown", Reason.HALTED, "open pairs are finished first; Ctrl-C again stops at once"
+    ABSENT = "absent", Reason.VENUE_HALTED, "lifts itself when the venue answers; `arb doctor VENUE` shows more"
+    ACCOUNT = "account", Reason.VENUE_HALTED, "lifts itself when the venue names the account"
+    SNAPSHOT = "snapshot", Reason.VENUE_HALTED, "lifts itself when the account is read"
+    PRIVATE = "private", Reason.VENUE_HALTED, "lifts itself when the stream is up again"
+    DOCTOR = "doctor", Reason.VENUE_HALTED, "`arb doctor VENUE` names the fault and its remedy"
+    QUARANTINE = "quarantine", Reason.VENUE_HALTED, "lifts itself when the venue works normally again"
+    PAUSE = "pause", Reason.VENUE_HALTED, "lifts itself"
+    ENTRIES = "entries", Reason.VENUE_HALTED, "lifts itself"
+    COMPARISON = "comparison", Reason.VENUE_HALTED, "lifts itself"
+    UNEXPLAINED = "unexplained", Reason.VENUE_HALTED, "lifts itself when the venue's balance is explained"
+    DRIFT = "drift", Reason.VENUE_HALTED, "find the cause, then `arb resume --reason TEXT`"
+    RULES = "rules", Reason.INSTRUMENT_HALTED, "lifts itself when the rules are read again"
+    BARRED = "barred", Reason.INSTRUMENT_HALTED, "remove the symbol from `[run] symbols`, or ask the venue"
+    LEDGER = "ledger", Reason.LEDGER_BLOCKED, "free disk space, or restore the database"
+    JOURNAL = "journal", Reason.JOURNAL_BLOCKED, "free disk space"
+    CLOCK = "clock", Reason.CLOCK_OFFSET, "lifts itself when the venue's clock is compared"
+    LOST = "lost", Reason.UNKNOWN_OUTSTANDING, "lifts itself when the order's pair is found"
+    FROZEN = "frozen", Reason.UNKNOWN_OUTSTANDING, "lifts itself when the venue's reports agree"
+    STOPPED = "stopped", Reason.FEE_UNKNOWN, "compare the venue's fees with `arb doctor VENUE`"
 
-    def __init__(self, word: str, reason: Reason) -> None:
-        self.word, self.reason, self.rank = word, reason, len(type(self).__members__)
+    def __init__(self, word: str, reason: Reason, ends: str) -> None:
+        self.word, self.reason, self.ends, self.rank = word, reason, ends, len(type(self).__members__)
 
 
 TIMED = (Source.PAUSE, Source.ENTRIES, Source.COMPARISON)

@@ -23,6 +23,7 @@ from arb.core.messages.recovery_records import (
     BarredInstrument,
     ControlRecord,
     DayCredit,
+    DayStop,
     LateLeg,
     ReadLag,
     StoppedAsset,
@@ -41,7 +42,11 @@ CREDITS_A_DAY = 10
 
 
 class TradingState(StrEnum):
+    """ACTIVE: something may open now. WAITING: it may once a condition of the moment is over. BLOCKED: a block or limit is."""
+
     ACTIVE = "ACTIVE"
+    WAITING = "WAITING"
+    BLOCKED = "BLOCKED"
     REDUCING = "REDUCING"
     HALTED = "HALTED"
 
@@ -104,7 +109,10 @@ class Control:
         # The planned cost of pairs opened on the day, and the part of it that closed ones did not trade.
         self.day_notional = ZERO
         self.day_unfilled = ZERO
-        self.day_spent_reported = False
+        # The smallest pair that the daily notional refused on the day, since the last opening; 0: none.
+        self.day_refused = ZERO
+        # By key, the limits on a day that were reported as reached.
+        self.day_stops: dict[str, DayStop] = {}
         # By (account, asset), the unexplained credits accepted on the day, in quote.
         self.day_credits: dict[tuple[str, str], Decimal] = {}
         self.losses_in_a_row = 0
@@ -130,6 +138,8 @@ class Control:
         self.day_floor_e8 = self._usual_floor_e8 if record.day_floor_e8 is None else record.day_floor_e8
         self.day_loss_reached = record.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
         self.day_notional, self.day_unfilled = record.day_notional, record.day_unfilled
+        self.day_refused = record.day_refused
+        self.day_stops = {stop.key: stop for stop in record.day_stops}
         self.day_credits = {(known.account_id, known.asset): known.value for known in record.day_credits}
         self.losses_in_a_row = record.consecutive_losses
         self.clean_pairs = record.clean_pairs
@@ -198,6 +208,12 @@ class Control:
     def opened(self, notional: Decimal, now_ns: int) -> None:
         self._roll(now_ns)
         self.day_notional += notional
+        self.day_refused = ZERO
+
+    def refused_for_day(self, notional: Decimal, now_ns: int) -> None:
+        """Note that a pair did not fit into the rest of the day's notional."""
+        self._roll(now_ns)
+        self.day_refused = min(self.day_refused or notional, notional)
 
     def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
         """Restore the day's notional from a pair decided at `decided_ns`, which the last record may lack.
@@ -306,6 +322,8 @@ class Control:
             day_credits=tuple(DayCredit(*key, value) for key, value in sorted(self.day_credits.items())),
             day_notional=self.day_notional,
             day_unfilled=self.day_unfilled,
+            day_refused=self.day_refused,
+            day_stops=tuple(stop for _, stop in sorted(self.day_stops.items())),
             consecutive_losses=self.losses_in_a_row,
             clean_pairs=self.clean_pairs,
             exposure_day_utc=self.exposure.day_utc,
@@ -328,7 +346,7 @@ class Control:
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional, self.day_unfilled = day, 0, ZERO, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
-            self.day_credits, self.day_spent_reported, self.day_presumed_e8 = {}, False, 0
+            self.day_credits, self.day_refused, self.day_presumed_e8 = {}, ZERO, 0
 
 
 def _barred(block: Block) -> BarredInstrument:

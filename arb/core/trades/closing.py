@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Protocol
 
-from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState, Waterfall
 from arb.core.messages.recovery_records import PlanRecord, Residual
@@ -226,21 +226,13 @@ class Closer:
 
     def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
         state, control = self.state, self.state.control
-        blocked = control.day_loss_blocks(now_ns)
         reason = control.book_result(net_e8, now_ns, None if pair.booked is None else pair.booked.realised_net_e8)
         pair.unfilled = pair.unfilled_notional()
         control.give_back(pair.unfilled, pair.decided_ns, now_ns)
         self._count_end(state, pair, now_ns)
         state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
-        day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
-        if control.day_loss_reached and not blocked:
-            floor = plain(Decimal(control.day_floor_e8).scaleb(-8))
-            text = (
-                f"{HaltReason.DAILY_LOSS}: {day_net} net today, at {floor} nothing opens before the UTC day ends, or "
-                "`arb resume --reason TEXT --allow-loss QUOTE` names a new allowance"
-            )
-            state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
         if reason is not None:
+            day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
             text = f"{control.losses_in_a_row} losses in a row, {day_net} net today"
             state.halt(reason, text, now_ns, pair.id)
 

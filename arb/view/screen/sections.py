@@ -5,7 +5,7 @@ from typing import Any
 
 from arb.clock import NS_PER_S
 from arb.core.state.engine_state import IDS_PER_RUN
-from arb.view.plain import net_text, short_amount, span_of
+from arb.view.plain import net_text, short_amount, span_of, standing
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
 from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
@@ -15,7 +15,6 @@ TABLE_LEAST = 2
 """Rows of a table that make sense: its heading and its first row."""
 VENUES_LEAST = 6
 EDGES_SHOWN = 20
-STATE_STYLES = {"ACTIVE": "good", "HALTED": "bad", "REDUCING": "warn"}
 HEALTH_STYLES = {"healthy": "", "quarantined": "bad"}
 OLD_S = 3.0
 """A state that is older than this is said to be old."""
@@ -23,7 +22,7 @@ OLD_S = 3.0
 
 def header(state: State, width: int, stop: str) -> Section:
     """Return what runs, where, how it is, since when, and how to stop it: on one line, or on two."""
-    about, word = state["about"], state["state"]
+    about, word = state["about"], standing(state)
     kind = about["mark"] or about["mode"].upper()
     environment = "" if about["environment"].lower() in kind.lower() else f" {about['environment']}"
     since_ns = about.get("started_ns")

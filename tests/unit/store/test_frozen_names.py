@@ -35,6 +35,7 @@ from arb.core.messages.recovery_records import (
     AgreedAccount,
     BarredInstrument,
     DayCredit,
+    DayStop,
     FeeHold,
     LateLeg,
     OpenPair,
@@ -145,6 +146,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs? read_lags? wrong_presumptions? day_presumed_e8? day_unfilled?
+    day_refused? day_stops?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -166,6 +168,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Waterfall: "expected_net_e8 buy_slippage_e8 sell_slippage_e8 size_shortfall_e8 fee_difference_e8 hedge_cost_e8"
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
+    DayStop: "key day_utc limit",
     LateLeg: "pair_id symbol venues halted? ended_well?",
     BarredInstrument: "account_id text listed",
     Residual: "symbol size booked since_ns account_ids?",
@@ -262,7 +265,8 @@ TIMERS = (
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_agree balances_late balances_unread"
     " book_missing books_differ carried clock_anchored coin_override coins_changed"
-    " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
+    " contradiction credit_agreed daily_exposure daily_loss daily_notional"
+    " doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
     " fills_lost fine_levels flatten flattened foreign_order funds_short guard halt"
     " instrument_halted late_fill late_leg left_over"

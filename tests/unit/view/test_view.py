@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from arb.clock import NS_PER_MS
-from arb.core.messages.events import HaltAsked, PrivateDown, StoreStateChanged
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.messages.events import HaltAsked, PrivateDown, ShutdownAsked, StoreStateChanged
 from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import LateLeg
 from arb.core.messages.settings import Limits
@@ -46,7 +46,18 @@ def a_state(**changes: Any) -> dict[str, Any]:
     state["pairs"] |= {"opened": 9, "completed": 6, "unwound": 2}
     state |= {"net": {"USDT": "12.345678"}, "orders": 18, "fills": 30}
     state |= {"opportunities": 17, "not_taken": {"edge_below_threshold": 11}}
-    return state | {"incidents": 4, "about": ABOUT} | changes
+    return state | {"incidents": 4, "about": ABOUT, "state": "ACTIVE", "stops": []} | changes
+
+
+STOP = {
+    "cause": "daily_notional_quote", "text": "used today", "ends": "raise it", "where": "", "used": "9999326.139",
+    "limit": "10000000", "until_ns": 1_760_054_400 * NS_PER_S,
+}  # fmt: skip
+"""A limit on the day that is used up."""
+HALT = {
+    "cause": "halt", "text": "asked", "ends": "`arb resume --reason TEXT` lifts it", "where": "", "used": None,
+    "limit": None, "until_ns": None,
+}  # fmt: skip
 
 
 EXPOSED = {"asset": "BTC", "size": "0.5", "value": "50000.129", "age_ms": 1234}
@@ -89,11 +100,20 @@ def test_exposure_is_the_first_thing_drawn_below_the_header() -> None:
     assert first.startswith("! UNHEDGED 50000.13, oldest 1234 ms   0.5 BTC for 1234 ms")
 
 
-def test_a_halt_and_a_blocked_store_stand_below_it() -> None:
-    rows = drawn(halted="daily_loss_quote", state="HALTED", blocked={"ledger": "disk full"}).splitlines()
-    assert rows[0].split()[:3] == ["arb", "SANDBOX", "HALTED"]
-    assert rows[4] == "! HALTED: daily_loss_quote: `arb resume --reason TEXT --allow-loss QUOTE` lifts it"
-    assert rows[5] == "! ledger blocked: disk full"
+def test_what_stops_openings_stands_in_the_header_and_below_it_with_its_limit_and_end() -> None:
+    rows = drawn(
+        state="BLOCKED", stops=[STOP, HALT | {"cause": "pause", "where": "at gate", "text": "paused"}]
+    ).splitlines()
+    assert rows[0].startswith(" arb SANDBOX  BLOCKED daily_notional_quote ")
+    assert rows[4] == (
+        "! nothing opens: daily_notional_quote: 9999326.14 of 10000000.00 used today, until 2025-10-10 00:00 UTC; raise it"
+    )
+    assert rows[5] == "! nothing opens at gate: pause: paused; `arb resume --reason TEXT` lifts it"
+
+
+def test_only_a_state_in_which_something_opens_has_no_cause_behind_it() -> None:
+    assert drawn(stops=[HALT | {"where": "at gate"}]).startswith(" arb SANDBOX  ACTIVE ")
+    assert drawn(halted="asked", state="HALTED", stops=[HALT]).startswith(" arb SANDBOX  HALTED asked ")
 
 
 def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None:
@@ -104,8 +124,8 @@ def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None
         {"pair": "7", "symbol": "BTC/USDT", "venues": ("gate", "okx"), "reason": "leg_deadline"}
     ]
     assert [venue["halted"] for venue in state["venues"]] == ["leg_deadline", "leg_deadline"]
-    said = "nothing opens in BTC/USDT nor at gate and okx: leg_deadline of pair 7"
-    assert said in drawn(late_legs=state["late_legs"])
+    said = "nothing opens at gate, okx in BTC/USDT: late_leg: leg_deadline"
+    assert said in drawn(stops=state["stops"])
     assert said in line(state)
 
 
@@ -155,7 +175,7 @@ def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
         ("gate", None),
         ("okx", "BTC/USDT barred"),
     ]
-    assert "okx: BTC/USDT barred" in line(state)
+    assert "nothing opens at okx:test in BTC/USDT: barred: 51155" in line(state)
 
 
 def test_what_keeps_a_venue_from_opening_is_its_first_block() -> None:
@@ -176,7 +196,11 @@ def test_what_keeps_a_venue_from_opening_is_its_first_block() -> None:
 
 
 def test_a_shutdown_is_said_too() -> None:
-    assert "! REDUCING: shutting down" in drawn(state="REDUCING")
+    bench = Bench()
+    bench.tell(ShutdownAsked(deadline_ns=bench.now_ns + NS_PER_S))
+    state = present_state(bench.engine, bench.now_ns)
+    assert drawn(state=state["state"], stops=state["stops"]).startswith(" arb SANDBOX  REDUCING shutdown ")
+    assert "REDUCING | nothing opens: shutdown: shutting down |" in line(state)
 
 
 def test_no_exposure_is_said_too() -> None:
@@ -213,17 +237,12 @@ def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
 
 
 def test_the_plain_line_begins_with_exposure() -> None:
-    text = line(a_state(unhedged=[EXPOSED], unhedged_notional="50000.129", halted="asked", state="HALTED"))
-    assert text.startswith("unhedged 50000.13 (1234 ms) HALTED asked | books gate 5/5 okx 4/5 |")
+    text = line(a_state(unhedged=[EXPOSED], unhedged_notional="50000.129", state="HALTED", stops=[HALT]))
+    assert text.startswith("unhedged 50000.13 (1234 ms) HALTED | nothing opens: halt: asked | books gate 5/5 okx 4/5 |")
     assert text.endswith(
         "pairs 9 opened, 6 completed, 2 unwound, 0 open | opportunities 17, 11 not taken | net 12.35 USDT"
     )
     assert "HALTED" not in line(a_state())
-    assert "REDUCING shutting down" in line(a_state(state="REDUCING"))
-
-
-def test_a_blocked_store_stands_in_the_plain_line() -> None:
-    assert " | ledger blocked: disk full | books " in line(a_state(blocked={"ledger": "disk full"}))
 
 
 def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
@@ -239,7 +258,7 @@ def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
     (edge,) = state["edges"]
     assert (edge["buy"], edge["sell"]) == ("gate", "okx")
     text = drawn(**state)
-    assert "HALTED: asked" in text and "journal blocked: full" in text
+    assert "nothing opens: halt: asked" in text and "nothing opens: journal: full" in text
 
 
 def test_table_plain_line_and_summary_count_what_ended_as_the_rows_do_and_not_each_look() -> None:
@@ -296,7 +315,7 @@ def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> Non
         ],
         halted=HOSTILE,
         state="HALTED",
-        blocked={"ledger": HOSTILE},
+        stops=[HALT | {"text": HOSTILE}],
         net={HOSTILE: "1"},
         not_taken={HOSTILE: 1},
     )

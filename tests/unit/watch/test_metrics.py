@@ -15,18 +15,19 @@ from arb.config import MetricsSettings
 from arb.errors import ConfigError
 from arb.watch.metrics import METRICS, Seen, serve
 from tests.unit.store.rows import T0
-from tests.unit.view.test_view import EXPOSED, PAIR, a_state
+from tests.unit.view.test_view import EXPOSED, PAIR, STOP, a_state
 
 UNITS = ("_total", "_seconds", "_quote", "_bps")
 COUNTS = {"arb_up", "arb_halted", "arb_ledger_up", "arb_venue_private_up", "arb_venue_halted", "arb_venue_health"} | {
     "arb_late_legs", "arb_open_pairs", "arb_blocks", "arb_venue_books_live", "arb_venue_books", "arb_venue_orders_left",
-    "arb_alerts_open", "arb_day_pairs", "arb_receiver_failures", "arb_run_net", "arb_run_fees",
+    "arb_alerts_open", "arb_day_pairs", "arb_receiver_failures", "arb_may_open", "arb_stops", "arb_run_net", "arb_run_fees",
 }  # fmt: skip
 """The metrics that count things, are 0 or 1, or are amounts of the asset in their label."""
 
 
 def seen(**changes: Any) -> Seen:
     state = a_state(unhedged=[EXPOSED], unhedged_notional="50000.129", open_pairs=[PAIR], fees={"USDT": "0.5"})
+    state["stops"] = [STOP, STOP | {"cause": "pause", "where": "at gate"}]
     state["blocks"] = [{"source": "late_leg"}, {"source": "late_leg"}]
     state["venues"] = [venue | {"orders_left": (4, 8, 500), "lag_ms": 1.5} for venue in state["venues"]]
     values: dict[str, Any] = {
@@ -66,6 +67,8 @@ def test_every_metric_has_a_value_while_an_engine_runs() -> None:
     assert found["arb_venue_clock_offset_seconds"] == {("okx",): -0.003}
     assert found["arb_venue_private_up"] == {("gate",): 1, ("okx",): 0}
     assert found["arb_best_edge_bps"] == {("BTC/USDT",): 12.3456}
+    assert found["arb_may_open"] == {(): 1}
+    assert found["arb_stops"] == {("daily_notional_quote",): 1, ("pause",): 0}
     assert found["arb_blocks"] == {("late_leg",): 2}
     assert found["arb_alerts_open"] == {("halt",): 1, ("fee_rate",): 2}
     assert found["arb_run_start_time_seconds"] == {(): T0 / NS_PER_S}

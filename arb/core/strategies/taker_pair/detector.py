@@ -326,7 +326,7 @@ class Detector:
         if limit is None:
             limit = off_band(state, route, plan, now_ns)
         if limit is not None:
-            self._refusals.limit(limit, route, now_ns)
+            self._refusals.limit(limit, route, notional, now_ns)
             return Reason.RISK_LIMIT
         busy = self.manager.busy
         if route.buy in busy or route.sell in busy:
@@ -348,6 +348,9 @@ class Detector:
 
     def why_not(self, route: Route) -> Reason | None:
         return self.blockers.refusal(route) or self.episodes.reason(route)
+
+    def blocked(self, symbol: str, now_ns: int) -> Iterator[tuple[Route, Reason | None]]:
+        return ((route, self.blockers.reason(route, now_ns)) for route in self.routes.of(symbol))
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Return and forget the closed opportunities that were not traded (class 2: they are not journalled)."""

@@ -83,11 +83,11 @@ function drawStrip() {
   if (state.engine === "not running") parts.push(el("span", { class: "badge warn" }, "no engine runs"));
   else {
     const active = state.state === "ACTIVE", exposed = Number(state.unhedged_notional || 0);
-    parts.push(el("span", { class: `badge ${active ? "good" : "bad"}` }, state.halted ? `${state.state}: ${state.halted}` : state.state));
+    parts.push(el("span", { class: `badge ${active ? "good" : state.state === "WAITING" ? "warn" : "bad"}` }, state.standing));
     const oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
     parts.push(el("span", { class: exposed ? "bad" : "good" }, exposed ? `UNHEDGED ${money(state.unhedged_notional, 2)}, oldest ${duration(oldest / 1000)}` : "unhedged 0"));
     if (at.started_ns) parts.push(el("span", { class: "dim" }, `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}`));
-    for (const [store, cause] of Object.entries(state.blocked || {})) parts.push(el("span", { class: "bad" }, `${store} blocked: ${cause}`));
+    if (!active) parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
   }
   announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");

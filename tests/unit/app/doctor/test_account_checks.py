@@ -11,6 +11,7 @@ from arb.app.doctor.checks import Finding, Result
 from arb.core.messages.events import AssetBalance
 from arb.core.messages.recovery_records import AgreedAccount
 from arb.core.messages.settings import Limits
+from arb.core.risk.openings import Stop
 from arb.core.state.budget import PlaceRate
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Side
@@ -58,6 +59,7 @@ def agreed(**totals: str) -> AgreedAccount:
     return AgreedAccount("gate-uid-1", 1, {asset: Decimal(total) for asset, total in totals.items()})
 
 
+SPENT = Stop(cause="daily_notional_quote", text="used today", ends="raise it", limit=D(100), used=D(90))
 CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_signature("gate", None), PASS, "answers"),
     (
@@ -153,8 +155,8 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_instruments_barred("gate", []), PASS, "no symbol is barred"),
     (checks.check_instruments_barred("gate", ["BTC/USDT at gate is barred"]), WARN, "BTC/USDT at gate is barred"),
     (checks.not_asked("gate", "funds", "no answer"), FAIL, "not looked at: no answer"),
-    (local_checks.check_halt(None), PASS, "not halted"),
-    (local_checks.check_halt("daily_loss_quote"), WARN, "halted: daily_loss_quote"),
+    (local_checks.check_openings([]), PASS, "no halt"),
+    (local_checks.check_openings([SPENT]), WARN, "daily_notional_quote: 90.00 of 100.00 used today"),
     (local_checks.check_open_pairs([]), PASS, "no pair is open"),
     (local_checks.check_open_pairs([9, 7]), WARN, "pairs are open: 7, 9"),
 ]

@@ -69,6 +69,9 @@ class Idle:
     def why_not(self, route: Route) -> Reason | None:
         return None
 
+    def blocked(self, symbol: str, now_ns: int) -> Iterable[tuple[Route, Reason | None]]:
+        return ()
+
     def take_untraded(self) -> list[OpportunityRecord]:
         return []
 

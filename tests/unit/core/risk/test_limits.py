@@ -178,10 +178,7 @@ def test_a_turnover_that_is_used_up_is_an_incident_once_a_day() -> None:
     for _ in range(3):
         bench.wait_ms(5_000)
         assert cross(bench) == 0
-    texts = [
-        row.text for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == "risk_limit"
-    ]
-    assert [text[:52] for text in texts] == ["daily_notional_quote: 100.1 traded today of 150: pai"]
+    assert incidents(bench) == [("daily_notional", "warning", "daily_notional_quote: 100.1 of 150 used today")]
 
 
 def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
@@ -440,10 +437,11 @@ def end_with(bench: Bench, price: str) -> None:
         fill(bench, order, "1", price=filled_at, trade_id=f"t{order.client_order_id}")
 
 
-def incidents(bench: Bench) -> list[tuple[str, str]]:
-    """Return the kinds of all incidents about risk, with what their texts begin with."""
+def incidents(bench: Bench) -> list[tuple[str, str, str]]:
+    """Return kind, severity and the first two parts of the text of all incidents about risk."""
     rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
-    return [(row.kind, row.text.partition(":")[0]) for row in rows if row.kind in ("risk_limit", "halt")]
+    kinds = ("risk_limit", "halt", "daily_notional", "daily_loss", "daily_exposure")
+    return [(row.kind, row.severity, ":".join(row.text.split(":")[:2])) for row in rows if row.kind in kinds]
 
 
 def test_the_days_loss_refuses_as_a_risk_limit_and_is_reported_once() -> None:
@@ -454,7 +452,7 @@ def test_the_days_loss_refuses_as_a_risk_limit_and_is_reported_once() -> None:
     assert cross(bench) == 0
     assert bench.not_taken().get(Reason.RISK_LIMIT.value, 0)
     assert refused_by(bench) == "daily_loss_quote"
-    assert incidents(bench) == [("risk_limit", "daily_loss_quote")]
+    assert incidents(bench) == [("daily_loss", "critical", "daily_loss_quote: 6.194 of 5 used today")]
 
 
 def test_after_a_new_allowance_a_winner_trades_on_and_the_next_loss_of_it_blocks_again() -> None:
@@ -468,7 +466,11 @@ def test_after_a_new_allowance_a_winner_trades_on_and_the_next_loss_of_it_blocks
     assert refused_by(bench) is None
     end_with(bench, "98")
     assert refused_by(bench) == "daily_loss_quote"
-    assert incidents(bench) == [("risk_limit", "daily_loss_quote")] * 2
+    assert [(kind, severity) for kind, severity, _ in incidents(bench)] == [
+        ("daily_loss", "critical"),
+        ("daily_loss", "info"),
+        ("daily_loss", "critical"),
+    ]
 
 
 def test_a_restart_on_the_same_day_is_still_blocked_and_one_on_the_next_is_not() -> None:

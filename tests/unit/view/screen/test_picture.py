@@ -12,7 +12,7 @@ from arb.store.ledger.tables import WATERFALL
 from arb.view.screen.lines import line, text_of, width_of
 from arb.view.screen.picture import picture
 from tests.builders import START_NS
-from tests.unit.view.test_view import EXPOSED, PAIR, a_state
+from tests.unit.view.test_view import EXPOSED, HALT, PAIR, a_state
 
 TERMS = [column.removesuffix("_e8") for column in WATERFALL]
 SUMS = {"pairs": 12} | dict.fromkeys(TERMS, Decimal(0)) | {"expected_net": Decimal(10), "hedge_cost": Decimal(-4)}
@@ -46,7 +46,7 @@ def full(**changes: Any) -> dict[str, Any]:
         holdings=HOLDINGS,
         halted="asked",
         state="HALTED",
-        blocked={"ledger": "disk full " * 8},
+        stops=[HALT, HALT | {"cause": "ledger", "text": "disk full " * 8}],
     )
     return state | {"today": TODAY, "alerts": [ALERT], "log": ["a warning " * 9] * 5, "trouble": ["old"]} | changes
 
@@ -68,7 +68,7 @@ def test_every_row_is_as_wide_as_the_screen_and_there_are_no_more_than_fit(width
 @given(st.integers(60, 220), st.integers(12, 70))
 def test_what_is_at_risk_is_never_what_is_left_out(width: int, height: int) -> None:
     text = "\n".join(rows(full(), width, height))
-    assert "! UNHEDGED 50000.13" in text and "! HALTED: asked" in text and "! alert 7" in text
+    assert "! UNHEDGED 50000.13" in text and "! nothing opens: halt: asked" in text and "! alert 7" in text
 
 
 @given(st.integers(1, 59), st.integers(1, 11))
