@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,37 @@ import click
 from arb.cli.progress import progress
 from arb.cli.shared import Given, row_options, show, with_ledger
 from arb.config import ReviewOptions
-from arb.errors import EXIT_OK
+from arb.errors import EXIT_OK, ConfigError
 from arb.view.tty import screen_possible
 
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
+@click.option("--check", is_flag=True, help="Say in one line and by the exit code whether all is well.")
 @click.option("--of-run", type=int, hidden=True, help="The process of `arb run` whose screen this is.")
 @row_options
 @with_ledger
-def status_command(given: Given, watch: bool, of_run: int | None, **rows: Any) -> int:
+def status_command(given: Given, watch: bool, check: bool, of_run: int | None, **rows: Any) -> int:
     """Show the present or latest run.
 
     Exposure is first, then venues, pairs and earnings: on a terminal as the screen of `arb run`, elsewhere as text. With
     --watch the screen stays, and its keys (?) halt, flatten and acknowledge; closing it stops no engine. Rows that are selected
     (--since and the like) are summed up as text, even while an engine runs; with only --run, that run is shown.
+
+    --check prints one line. Its first word is `ok` (exit code 0), `dead` or `alerts` (3), `naked`, `halted` or `blocked` (4).
     """
     options = ReviewOptions(mode=given.mode, db=given.db, rows=rows)
+    if check:
+        if watch or any(value is not None for value in rows.values()):
+            raise ConfigError("--check judges the engine that runs now: leave --watch and the selection of rows out")
+        from arb.app import health
+
+        document, code = health.check(given.settings, options, threading.Event().wait)
+        if given.as_json:
+            given.show(document)
+        else:
+            click.echo(document["line"])
+        return code
     from arb.app import review
 
     if not (given.as_json or review.narrowed(options)) and screen_possible(sys.stdout, os.environ):

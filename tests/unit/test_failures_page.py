@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from arb import errors
+from arb.app.health import WORDS
 from arb.core.messages.incidents import ALERTS, HaltReason, IncidentKind
 from arb.core.messages.reasons import Reason
+from arb.core.state.control import TradingState
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
 
@@ -34,6 +36,8 @@ def test_every_incident_halt_reason_and_exit_code_is_explained_and_no_other(page
     codes = {str(value) for name, value in vars(errors).items() if name.startswith("EXIT_")}
     assert words(page, "Exit codes") == codes
     assert words(page, "Why nothing is traded") == set(Reason)
+    assert words(page, "States") == set(TradingState)
+    assert words(page, "Check for cron") == {"ok", *WORDS}
 
 
 def test_every_kind_of_alert_stands_in_its_table_from_its_severity_on(page: str) -> None:
