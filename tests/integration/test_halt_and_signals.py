@@ -231,7 +231,7 @@ def test_a_hangup_that_the_user_ignores_stops_nothing(tmp_path: Path) -> None:
             engine.until_pairs(1)
             engine.process.send_signal(signal.SIGHUP)
             engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
-            assert engine.status()["state"] == "ACTIVE"
+            assert engine.status()["state"] in ("ACTIVE", "WAITING")
             assert engine.stop().code == 0
 
 

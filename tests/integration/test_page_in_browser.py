@@ -17,6 +17,7 @@ from arb.live.feed import StateFeed
 from arb.store.ledger.database import open_engine
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import a_history, fill_ledger
+from tests.unit.view.test_view import HALT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -257,7 +258,8 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
     }  # fmt: skip
     edge = {"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.5"}
     state: dict[str, Any] = {
-        "state": "HALTED", "halted": "asked", "largest_pair_quote": "500", "venues": [venue, venue | {"venue": "okx"}],
+        "state": "HALTED", "halted": "asked", "stops": [HALT], "largest_pair_quote": "500",
+        "venues": [venue, venue | {"venue": "okx"}],
         "edges": [edge | {"not_taken": "rate_budget"}, edge | {"symbol": "ETH/USDT", "edge_bps": "-3", "not_taken": None}],
         "holdings": {"gate": {"USDT": "120", "BTC": "2"}, "okx": {"USDT": "90000", "BTC": "0.5"}},
         "open_pairs": [{"id": 1_795_470_486_000_000_007, "symbol": "BTC/USDT", "buy": "okx", "sell": "gate", "size": "1",
@@ -301,8 +303,8 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         ]
         page = await tab.run("document.querySelector('main').innerText")
         for text in (
-            "HALTED: asked: `arb resume --reason TEXT` lifts it", "gate: misses 3 >= 3", "Alerts that need a person",
-            "1,234.50",
+            "nothing opens: halt: asked; `arb resume --reason TEXT` lifts it", "gate: misses 3 >= 3",
+            "Alerts that need a person", "1,234.50",
         ):  # fmt: skip
             assert text in page
         tile = await tab.run(

@@ -131,7 +131,7 @@ def test_halt_and_stop_by_key(tmp_path: Path) -> None:
         run.pair.type(b"h")
         run.until(b"y or Enter: do it")
         run.pair.type(b"y")
-        run.until(b"! HALTED: asked")
+        run.until(b"! nothing opens: halt: asked")
         run.pair.type(b"q")
         run.until(b"stop the run, as Ctrl-C does")
         run.pair.type(b"\r")
@@ -162,7 +162,7 @@ def test_an_alert_is_acknowledged_and_an_open_leg_flattened_by_key(tmp_path: Pat
             run.pair.type(b"f")
             run.until(b"y or Enter: do it")
             run.pair.type(b"y")
-            run.until(b"! HALTED: flattened")
+            run.until(b"! nothing opens: halt: flattened")
             run.pair.type(b"q")
             run.until(b"stop the run, as Ctrl-C does")
             run.pair.type(b"y")
@@ -202,7 +202,7 @@ def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_p
             watch.pair.type(b"y")
             assert watch.end() == 0
             assert given_back(watch)
-        run.until(b"! HALTED: asked")
+        run.until(b"! nothing opens: halt: asked")
         run.process.send_signal(signal.SIGTERM)
         assert run.end() == 0
     with on_terminal(tmp_path, "status", *where(tmp_path)) as status:
