@@ -198,7 +198,7 @@ def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_p
             watch.pair.type(b"y")
             watch.until(b"HALTED")
             watch.pair.type(b"q")
-            watch.until(b"the engine goes on")
+            watch.until(b"close this screen; the engine continues")
             watch.pair.type(b"y")
             assert watch.end() == 0
             assert given_back(watch)
