@@ -13,7 +13,7 @@ from arb.core.engine import Engine
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
-from arb.core.risk.openings import ROUTES_A_PART, Openings, Stop, look, openings
+from arb.core.risk.stops import ROUTES_A_PART, Openings, Stop, look, openings
 from arb.core.state.blocks import Source
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio

@@ -18,7 +18,7 @@ from arb.config import Settings
 from arb.core.messages.commands import SnapshotAccount
 from arb.core.messages.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
 from arb.core.messages.settings import CoinRule, Limits
-from arb.core.risk.openings import known_stops
+from arb.core.risk.stops import known_stops
 from arb.core.state.budget import TOKENS_PER_VENUE
 from arb.core.state.control import Control
 from arb.core.state.identity import RouteIdentities

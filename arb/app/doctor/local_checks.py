@@ -18,7 +18,7 @@ import msgspec
 
 from arb.app.doctor.checks import Check, Finding
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
-from arb.core.risk.openings import Stop
+from arb.core.risk.stops import Stop
 from arb.live.anchoring import APART_MAX_NS, Agreed
 from arb.view.plain import stopped
 from arb.view.summary import stop_row

@@ -11,7 +11,7 @@ from arb.app.doctor.checks import Finding, Result
 from arb.core.messages.events import AssetBalance
 from arb.core.messages.recovery_records import AgreedAccount
 from arb.core.messages.settings import Limits
-from arb.core.risk.openings import Stop
+from arb.core.risk.stops import Stop
 from arb.core.state.budget import PlaceRate
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Side

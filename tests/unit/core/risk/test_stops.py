@@ -14,7 +14,7 @@ from arb.core.messages.records import IncidentRecord
 from arb.core.messages.recovery_records import ControlRecord, LateLeg
 from arb.core.messages.settings import Ramp
 from arb.core.risk.limits import breached
-from arb.core.risk.openings import Openings, openings
+from arb.core.risk.stops import Openings, openings
 from arb.core.state.blocks import TIMED, Block, Source
 from arb.core.state.control import TradingState
 from arb.market.route import Route
