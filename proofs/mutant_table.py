@@ -324,8 +324,8 @@ MUTANTS = {
     "late-for-ever": Mutant(
         "at twice its deadline a late pair halts trading",
         "arb/core/trades/repairer.py",
-        "deadline_ns(self.state, pair, times=2)",
-        "deadline_ns(self.state, pair, times=9)",
+        "deadline_ns(pair, times=2)",
+        "deadline_ns(pair, times=9)",
     ),
     "lifts-others": Mutant(
         "only what late pairs have halted lifts itself",

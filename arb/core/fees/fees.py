@@ -84,12 +84,11 @@ def fee_holds(state: EngineState, route: tuple[str, str, str], decided: Plan) ->
     terms = decided.terms
     if terms.buy.buy_fee_in is not FeeIn.OTHER and terms.sell.buy_fee_in is not FeeIn.OTHER:
         return ()
-    plan = decided.view()
-    symbol, buy_venue, sell_venue = route
-    legs = (buy_venue, terms.buy, plan.hold), (sell_venue, terms.sell, plan.sell_size * plan.sell_vwap)
+    buy, sell = decided.legs(route)
+    legs = (buy, terms.buy, decided.amount(decided.hold)), (sell, terms.sell, sell.size * decided.sell_vwap())
     holds = list[FeeHold]()
-    for venue, of, notional in legs:
-        instrument = state.instruments[venue, symbol]
+    for leg, of, notional in legs:
+        venue, instrument = leg.venue, state.instruments[leg.venue, leg.symbol]
         price = state.fee_asset_price(venue, instrument.fee_asset, instrument.quote)
         if of.buy_fee_in is FeeIn.OTHER and of.taker_fee > 0 and price is not None:
             amount = 2 * of.taker_fee * notional / (price * FUNDS_SHARE)
