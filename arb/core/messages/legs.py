@@ -1,6 +1,6 @@
 """The seam between a decision and its orders: a trade is legs, a target and a policy.
 
-A leg is an order that a trade needs. It becomes an order with a name in `TradeManager.place`, the only way out.
+`OrderSender.place` checks a leg once more and gives it a name: no order leaves in another way.
 """
 
 from decimal import Decimal
@@ -29,8 +29,10 @@ class Leg(msgspec.Struct, frozen=True):
 
 
 class FlatNow(msgspec.Struct, frozen=True):
-    """The policy of a trade that is to reach its target at once: repaired until it has, and late `deadline_ms` > 0 after its
-    first uneven fill (`core/trades/trade.py`)."""
+    """The policy of a trade that is to reach its target at once (`core/trades/trade.py`).
+
+    It is repaired until it does, and is late `deadline_ms` > 0 after its first uneven fill.
+    """
 
     deadline_ms: int
 
@@ -38,8 +40,8 @@ class FlatNow(msgspec.Struct, frozen=True):
 class Trade(msgspec.Struct, frozen=True):
     """What is to be traded, and how it ends.
 
-    `legs`: the orders it opens with, none where it only repairs. `target`: the net exposure that it is to end with, in coins,
-    by coin; 0 for all others.
+    `legs`: the orders that it opens with; none where it trades a residual away, or where its orders left before a restart.
+    `target`: the net exposure that it is to end with, in coins, by coin; 0 for all others.
     """
 
     legs: tuple[Leg, ...]

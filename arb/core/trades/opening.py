@@ -57,7 +57,7 @@ class TradeManager(TradeTable):
             hold_quote=hold,
             hold_base=sell.size,
             day_notional=state.control.day_notional,
-            orders=tuple(self._intended(name, leg, now_ns) for name, leg in zip(names, trade.legs, strict=True)),
+            orders=(self._intended(names[0], buy, now_ns), self._intended(names[1], sell, now_ns)),
             fee_holds=fees,
         )
         state.out.open(intent, partial(self._enter, intent, trade, route, plan))
