@@ -327,11 +327,35 @@ MUTANTS = {
         "if len(unfinished) > 1:",
         "if len(unfinished) > 9:",
     ),
+    "late-at-last": Mutant(
+        "a trade is late at the deadline that the run was given",
+        "arb/core/state/engine_state.py",
+        "FlatNow(settings.timing.leg_deadline_ms)",
+        "FlatNow(20 * settings.timing.leg_deadline_ms)",
+    ),
+    "legs-merged": Mutant(
+        "each leg of a pair has a row of its own in the ledger",
+        "arb/store/ledger/derived.py",
+        "> 0 THEN 2 ELSE 1 END",
+        "> 0 THEN 1 ELSE 1 END",
+    ),
+    "legs-unlimited": Mutant(
+        "a leg has the limit of its entry order",
+        "arb/store/ledger/derived.py",
+        "e.role IN ('entry', 'test')",
+        "e.role IN ('test')",
+    ),
+    "legs-wrong-way": Mutant(
+        "a leg is at the venue of its side",
+        "arb/store/ledger/derived.py",
+        "THEN p.buy_{0} ELSE p.sell_{0} END",
+        "THEN p.sell_{0} ELSE p.buy_{0} END",
+    ),
     "late-for-ever": Mutant(
         "at twice its deadline a late pair halts trading",
         "arb/core/trades/repairer.py",
-        "deadline_ns(self.state, pair, times=2)",
-        "deadline_ns(self.state, pair, times=9)",
+        "deadline_ns(pair, times=2)",
+        "deadline_ns(pair, times=9)",
     ),
     "lifts-others": Mutant(
         "only what late pairs have halted lifts itself",

@@ -25,6 +25,7 @@ from arb.errors import ConfigError
 from arb.files import whole
 from arb.market.instrument import FeeIn
 from arb.market.numbers import EXACT, plain
+from arb.market.route import Route
 from arb.market.scale import Scale
 from arb.market.symbol import Symbol
 
@@ -266,23 +267,6 @@ def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-_SHOWN = (
-    "buy_size",
-    "sell_size",
-    "buy_limit",
-    "sell_limit",
-    "buy_vwap",
-    "sell_vwap",
-    "paid",
-    "got",
-    "residual",
-    "residual_value",
-    "net",
-    "edge_bps",
-    "gross_edge_bps",
-)
-
-
 def scan_file(path: Path) -> dict[str, Any]:
     """Return the scan's JSON document for the input file at `path`; raise `ConfigError` for bad input."""
     return scan(read_scan_input(path))
@@ -301,15 +285,34 @@ def scan(given: ScanInput) -> dict[str, Any]:
         answer = _judge(given, buy, sell, depths[buy.name][0], depths[sell.name][1], scale, fee_exp)
         names = {"buy": buy.name, "sell": sell.name}
         if isinstance(answer, Plan):
-            view = answer.view()
-            shown = {name: plain(getattr(view, name)) for name in _SHOWN}
-            opportunities.append(((view.net.copy_negate(), buy.name, sell.name), {**names, **shown}))
+            key = (answer.amount(answer.net).copy_negate(), buy.name, sell.name)
+            opportunities.append((key, names | _numbers(answer, Route.of(given.symbol, buy.name, sell.name))))
         else:
             net = answer.best_net_decimal()
             why = {"reason": answer.reason.value, "best_net": None if net is None else plain(net)}
-            key = (net is None, Decimal(0) if net is None else net.copy_negate(), buy.name, sell.name)
-            refused.append((key, {**names, **why}))
+            rank = (net is None, Decimal(0) if net is None else net.copy_negate(), buy.name, sell.name)
+            refused.append((rank, {**names, **why}))
     return {"opportunities": _in_order(opportunities), "refused": _in_order(refused)}
+
+
+def _numbers(plan: Plan, route: Route) -> dict[str, str]:
+    buy, sell = plan.legs(route)
+    numbers = {
+        "buy_size": buy.size,
+        "sell_size": sell.size,
+        "buy_limit": buy.limit,
+        "sell_limit": sell.limit,
+        "buy_vwap": plan.buy_vwap(),
+        "sell_vwap": plan.sell_vwap(),
+        "paid": plan.amount(plan.paid),
+        "got": plan.amount(plan.got),
+        "residual": plan.residual_base(),
+        "residual_value": plan.amount(plan.residual_value),
+        "net": plan.amount(plan.net),
+        "edge_bps": plan.edge_bps(),
+        "gross_edge_bps": plan.gross_edge_bps(),
+    }
+    return {name: plain(number) for name, number in numbers.items()}
 
 
 def _judge(

@@ -14,6 +14,7 @@ from arb.clock import NS_PER_MS
 from arb.core.books.books import Books
 from arb.core.books.sale_price import middle
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.legs import FlatNow
 from arb.core.messages.records import IncidentRecord, PairState
 from arb.core.messages.settings import (
     CoinRule,
@@ -219,6 +220,7 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
             lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
         )
+        self.flat_now = FlatNow(settings.timing.leg_deadline_ms)
         self.leg_cost_bps = leg_cost_bps(settings.limits.leg_cost)
         self.decision_books = DecisionBooks(self.out.persist, self.next_id)
         self.run_id = 0

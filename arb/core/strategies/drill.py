@@ -18,10 +18,10 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.fees.fees import unsupported
+from arb.core.messages.legs import Leg, Trade
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OpportunityRecord, OrderRecord, PairKind, PairState
 from arb.core.messages.recovery_records import PlanRecord
-from arb.core.orders.sending import Wanted
 from arb.core.risk.limits import breached
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
@@ -252,12 +252,12 @@ class Drill:
         instrument, limits = state.instruments[venue, symbol], state.limits_at(symbol, venue)
         sizes = DrillSizes.at(instrument, bids[0][0], asks[0][0], limits.max_slippage_bps)
         if step is DrillStep.TRADE:
-            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.price, sizes.size)
+            leg = Leg(venue, symbol, Side.BUY, sizes.size, sizes.price, role=Role.TEST)
         else:
             rests = step is DrillStep.REST
             tif, lives_ms = (TimeInForce.POST_ONLY, None) if rests else (TimeInForce.IOC, LIVES_MS)
-            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.far_price, sizes.far_size, tif, lives_ms)
-        hold = wanted.price * wanted.size * (1 + (instrument.taker_fee or ZERO))
+            leg = Leg(venue, symbol, Side.BUY, sizes.far_size, sizes.far_price, tif, Role.TEST, lives_ms=lives_ms)
+        hold = leg.limit * leg.size * (1 + (instrument.taker_fee or ZERO))
         quote = Symbol.of(symbol).quote
         if hold > limits.max_notional_quote:
             return f"the smallest order takes {hold} {quote}, and max_notional_quote is {limits.max_notional_quote}"
@@ -268,27 +268,27 @@ class Drill:
             return f"limit {limit}"
         if not state.budget.try_enter((venue,), symbol, self.manager.hedges_held, now_ns):
             return str(Reason.RATE_BUDGET)
-        part.pair = self._send(instrument, wanted, hold, now_ns)
+        part.pair = self._send(instrument, leg, hold, now_ns)
         self._pairs.append((step, part.pair))
         return ""
 
-    def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:
+    def _send(self, instrument: Instrument, leg: Leg, hold: Decimal, now_ns: int) -> PairTrade:
         """Open the pair of one order; its plan values the base at the price paid, so that all its costs are a loss."""
         state, symbol, venue = self.state, instrument.symbol, instrument.venue
         fee = instrument.taker_fee or ZERO
         in_base = instrument.buy_fee_in is FeeIn.BASE
-        mark = wanted.price / (1 - fee) if in_base else wanted.price * (1 + fee)
+        mark = leg.limit / (1 - fee) if in_base else leg.limit * (1 + fee)
         number = state.next_number("pairs")
         plan = PlanRecord(
             pair_id=state.pair_id(number),
             symbol=symbol,
             buy_venue=venue,
             sell_venue=venue,
-            buy_size=wanted.size,
+            buy_size=leg.size,
             sell_size=ZERO,
-            buy_limit=wanted.price,
+            buy_limit=leg.limit,
             sell_limit=ZERO,
-            buy_vwap=wanted.price,
+            buy_vwap=leg.limit,
             sell_vwap=ZERO,
             residual=ZERO,
             residual_value=ZERO,
@@ -301,10 +301,10 @@ class Drill:
             hold_base=ZERO,
             buy_frame_ns=state.books.received_ns(venue, symbol),
         )
-        pair = PairTrade(PairKind.TEST, plan, number, state.run_id, None, now_ns)
+        pair = PairTrade(PairKind.TEST, plan, number, state.run_id, None, now_ns, Trade((leg,), state.flat_now))
         state.inventory.reserve(pair.id, {(venue, Symbol.of(symbol).quote): hold})
         state.tally.opened += 1
         self.manager.add(pair)
         state.out.persist(plan, pair.record(Symbol.of(symbol).base))
-        self.manager.send(pair, [wanted], now_ns)
+        self.manager.send(pair, leg, now_ns)
         return pair

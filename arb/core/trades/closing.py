@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.legs import Trade
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState, Waterfall
 from arb.core.messages.recovery_records import PlanRecord, Residual
@@ -19,7 +20,7 @@ from arb.core.trades.netting import holds_a_share
 from arb.core.trades.repair_choice import held_by, repair_size
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade, Trigger
-from arb.core.trades.waterfall import Planned, Traded, waterfall
+from arb.core.trades.waterfall import Traded, waterfall
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, plain
 from arb.market.order import Side
@@ -193,7 +194,7 @@ class Closer:
 
     def _waterfall(self, pair: PairTrade, mark: Decimal) -> Waterfall:
         return waterfall(
-            Planned.of(pair.plan),
+            pair.plan,
             self._traded(Side.BUY, pair.entries(Side.BUY)),
             self._traded(Side.SELL, pair.entries(Side.SELL)),
             [self._traded(order.side, [order]) for order in pair.repairs()],
@@ -312,7 +313,7 @@ class Closer:
             hold_quote=max(ZERO, -size * mark),
             hold_base=max(ZERO, size),
         )
-        pair = PairTrade(kind, plan, number, state.run_id, None, now_ns)
+        pair = PairTrade(kind, plan, number, state.run_id, None, now_ns, Trade((), state.flat_now))
         state.inventory.reserve(pair.id, {(venue, quote): plan.hold_quote, (venue, base): plan.hold_base})
         state.tally.opened += 1
         self.orders.add(pair)

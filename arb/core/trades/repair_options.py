@@ -110,7 +110,7 @@ class RepairOptions:
         reached = [venue for venue in answering if not passed_over(pair, venue.instrument.venue, now_ns)]
         if only_elsewhere(pair, now_ns):
             return [reached]
-        pressing = half_time_over(self.state, pair, now_ns)
+        pressing = half_time_over(pair, now_ns)
         if pair.kind is PairKind.TEST and not pressing:
             return [[venue for venue in answering if venue.instrument.venue in pair.venues]]  # a drill is of one venue
         return [reached, answering, allowed, venues] if pressing else [reached, answering]

@@ -27,13 +27,13 @@ UNSENT_BEFORE_OTHERS = 2
 PASSED_OVER_MS = 2000
 
 
-def deadline_ns(state: EngineState, pair: PairTrade, times: int = 1) -> int:
-    """Return when an unhedged pair has been so for `times` times `leg_deadline_ms`, counted from its first uneven fill."""
-    return (pair.unhedged_since_ns or 0) + times * state.timing.leg_deadline_ms * NS_PER_MS
+def deadline_ns(pair: PairTrade, times: int = 1) -> int:
+    """Return when an unhedged pair has been so for `times` times its deadline, counted from its first uneven fill."""
+    return (pair.unhedged_since_ns or 0) + times * pair.trade.policy.deadline_ms * NS_PER_MS
 
 
-def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
-    return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(state)
+def half_time_over(pair: PairTrade, now_ns: int) -> bool:
+    return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(pair)
 
 
 def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
@@ -72,7 +72,7 @@ def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int)
         return 0
     if not own.isdisjoint(missing):
         return pair.await_snapshots_until_ns
-    return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(state))
+    return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(pair))
 
 
 def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) -> list[str]:
@@ -98,8 +98,8 @@ def passed_over(pair: PairTrade, venue: str, now_ns: int) -> bool:
     )
 
 
-def _half_ns(state: EngineState) -> int:
-    return state.timing.leg_deadline_ms * NS_PER_MS // 2
+def _half_ns(pair: PairTrade) -> int:
+    return pair.trade.policy.deadline_ms * NS_PER_MS // 2
 
 
 def _failed_in_a_row(pair: PairTrade) -> int:

@@ -18,10 +18,10 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.legs import Leg
 from arb.core.messages.records import PairKind, PairState
 from arb.core.messages.settings import OnSingleLeg
 from arb.core.messages.timers import PairTimer
-from arb.core.orders.sending import Wanted
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.closing import Closer
 from arb.core.trades.netting import offset, opposed_to
@@ -168,7 +168,7 @@ class LegRepairer:
             else:
                 self._carry(pair, imbalance, now_ns)
             return
-        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
+        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(pair)):
             # One order for dust: the base it did not trade is kept as dust again.
             self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
             return
@@ -211,8 +211,8 @@ class LegRepairer:
                 order.venue,
                 *held_by(order.side, order.size, order.price, state.instruments[order.venue, symbol]),
             )
-            wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
-            self.manager.send(pair, [wanted], now_ns)
+            leg = Leg(order.venue, symbol, order.side, order.size, order.price, role=order.role)
+            self.manager.send(pair, leg, now_ns)
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
@@ -240,8 +240,8 @@ class LegRepairer:
         if pair.unhedged_since_ns is None:
             return None
         if pair.state is not PairState.HALTED:
-            return deadline_ns(self.state, pair)
-        return deadline_ns(self.state, pair, times=2) if self.closer.late_legs.may_halt(pair) else None
+            return deadline_ns(pair)
+        return deadline_ns(pair, times=2) if self.closer.late_legs.may_halt(pair) else None
 
     def _check_deadline(self, pair: PairTrade, now_ns: int) -> None:
         """Halt a pair that is out of time, and all trading at twice the deadline; ask to be woken for either while it waits.

@@ -43,8 +43,9 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.books.books import Books
+from arb.core.messages.legs import FlatNow, Trade
 from arb.core.messages.records import PairKind, PairRecord, PairState, Waterfall
-from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.recovery_records import OpenPair, PlanRecord
 from arb.core.state.order import WorkingOrder
 from arb.errors import InvariantError
 from arb.market.instrument import FeeIn
@@ -98,6 +99,7 @@ class PairTrade:
     run_id: int
     opportunity_id: int | None
     decided_ns: int
+    trade: Trade
     state: PairState = field(init=False)
     closed_ns: int | None = None
     # Since when the fills known do not offset each other, up to dust.
@@ -144,9 +146,11 @@ class PairTrade:
 
     @classmethod
     def restored(
-        cls, plan: PlanRecord, record: PairRecord, number: int, orders: Iterable[WorkingOrder], now_ns: int
+        cls, rows: OpenPair, number: int, orders: Iterable[WorkingOrder], policy: FlatNow, now_ns: int
     ) -> "PairTrade":
-        pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
+        """Return a pair as its rows leave it. Its legs left before: they are among `orders`."""
+        record, trade = rows.pair, Trade((), policy)
+        pair = cls(record.kind, rows.plan, number, record.run_id, record.opportunity_id, record.decided_ns, trade)
         pair.exposure_until_ns = now_ns
         pair.state = record.state
         # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
@@ -243,8 +247,9 @@ class PairTrade:
         return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
-        """Return base received minus base given, with fees in base and netted base: above zero we are long."""
-        return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+        """Return how far base received minus base given is above the target, with fees in base and netted base."""
+        held = self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+        return held - self.trade.target.get(base, ZERO)
 
     def hand_over(self, size: Decimal, value: Decimal) -> None:
         """Transfer `size` base (below zero: take it), booked at `value` quote, to other pairs."""
