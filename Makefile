@@ -173,7 +173,7 @@ $(BIN)/python:
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
 # where the environment forbids writing it later (ccxt alone costs some five seconds without).
-RUN_IMPORTS := arb.app.run, arb.sandbox.__main__, alembic.command
+RUN_IMPORTS := arb.app.run, arb.app.watch, arb.sandbox.__main__, alembic.command
 LAB_IMPORTS := $(RUN_IMPORTS), ipykernel.kernelapp, jupyterlab.labapp, matplotlib.pyplot, pandas, pyarrow.parquet
 DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 

@@ -40,6 +40,7 @@ PARTS = (
     ("live", "replay"),
     ("config", "logs"),
     ("view",),
+    ("watch",),
     ("app",),
     ("cli",),
     ("__main__",),
@@ -53,7 +54,7 @@ STARTS = {"replay"}
 COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe|fast_books)\b")
 GROUND_ONLY = {"sandbox": {"clock", "door", "errors", "files", "process"}}
 """The sandbox plays the stranger: it shares no parser and no type with the house."""
-OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
+OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store", "apprise": "watch", "prometheus_client": "watch"}
 PEERS = {"bench", "year_ledger"}
 """Proofs that may import what others own: they drive the libraries themselves, to compare, or to write a ledger in bulk."""
 EXACT = re.compile(r"^arb/(market/.*|core/trades/trade\.py|core/risk/limits\.py)$")

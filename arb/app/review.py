@@ -1,7 +1,6 @@
 """`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: the present state, the trades, and each cent."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -16,6 +15,7 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError, require
+from arb.files import put_whole
 from arb.live.control import ask, read_halt_file
 from arb.masking import clean
 from arb.store.journal.reader import JournalReader
@@ -222,9 +222,7 @@ def check_target(path: Path) -> None:
                 # A typing error must not cost a ledger.
                 if present.read(len(BEGINS)).lower() not in (BEGINS, b""):
                     raise ConfigError(f"--html {path}: exists, and is no page of arb: name another file")
-        descriptor, aside = _aside(path)
-        os.close(descriptor)
-        aside.unlink()
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -232,25 +230,12 @@ def check_target(path: Path) -> None:
 def write_page(path: Path, page: str) -> int:
     """Write the page and return its size in bytes; a reader sees the page before or the new one, never half of it."""
     check_target(path)
-    content, aside = page.encode("utf-8", "backslashreplace"), None
+    content = page.encode("utf-8", "backslashreplace")
     try:
-        descriptor, aside = _aside(path)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        put_whole(path, content)
     except OSError as error:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
     return len(content)
-
-
-def _aside(path: Path) -> tuple[int, Path]:
-    """Make a new file next to `path`, under an unpredictable name; return its descriptor and its path."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    return descriptor, Path(name)
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -42,6 +42,8 @@ COMMANDS = {
     "tape": ("arb.cli.tools:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "alerts": ("arb.cli.control:alerts_group", "List alerts: what needs a person."),
+    "watch": ("arb.cli.watch:watch_command", "Send alerts to phones, mail and webhooks."),
+    "notify": ("arb.cli.watch:notify_group", "Test the receivers of alerts."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),

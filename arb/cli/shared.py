@@ -128,12 +128,14 @@ def sandbox_option(verb: str) -> Callable[[F], F]:
 def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
 
-    Keys in the environment and `.env`, and a proxy's login, are masked from here on in every command. Without `keys`
-    none is looked for: for a process that must know none.
+    Keys in the environment and `.env`, a proxy's login and the heartbeat's path are masked from here on in every command.
+    Without `keys` none is looked for: for a process that must know none.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
     proxy = found.network.way_out().proxy
     SECRETS.hide(() if proxy is None else proxy.secrets())
+    heartbeat = found.watch.heartbeat()
+    SECRETS.hide(() if heartbeat is None else (found.watch.heartbeat_url, heartbeat.path.strip("/"), heartbeat.query))
     if keys:
         hide_known(found, os.environ, folder_of(config))
     context = click.get_current_context(silent=True)

@@ -27,13 +27,16 @@ from arb.config.options import (
 from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
     AUTO,
+    AlertSettings,
     LiveSettings,
     LogLevel,
+    MetricsSettings,
     Mode,
     NetworkSettings,
     RunSettings,
     Settings,
     StoreSettings,
+    WatchSettings,
     require_consents,
 )
 from arb.config.venue_settings import PaperSettings, TradedVenueSettings, VenueSettings, VenuesSettings
@@ -54,11 +57,13 @@ EDGES = ("low", "target", "high")
 
 __all__ = [
     "EMBEDDED",
+    "AlertSettings",
     "ControlOptions",
     "DoctorOptions",
     "LiveSettings",
     "LogLevel",
     "MarketsOptions",
+    "MetricsSettings",
     "Mode",
     "NetworkSettings",
     "Overrides",
@@ -76,6 +81,7 @@ __all__ = [
     "UiOptions",
     "VenueSettings",
     "VenuesSettings",
+    "WatchSettings",
     "database_url",
     "load_settings",
     "overridden",
@@ -127,6 +133,11 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
         yield problem
+    for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes, settings.metrics.address):
+        try:
+            read()
+        except ConfigError as error:
+            yield str(error)
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)

@@ -22,6 +22,8 @@ from arb.venues.kit.endpoints import Credentials
 from arb.venues.registry import spec_of
 
 ENV_FILE = ".env"
+ALERT_URLS, WAKE_URLS = "ARB_ALERT_URLS", "ARB_WAKE_URLS"
+"""The names of the receivers of alerts, which have the same three places; the addresses are separated by spaces."""
 LENGTH_MAX = 256
 GIT_TIMEOUT_S = 10.0
 
@@ -117,6 +119,7 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
     The keyring is not asked: it may ask the user, and a command that needs no key does not read one.
     """
     names = {name for chosen in settings.venues.every().values() for name in chosen.every_key_name()}
+    names |= {ALERT_URLS, WAKE_URLS}
     SECRETS.hide(environment.get(name, "") for name in names)
     path = folder / ENV_FILE
     try:

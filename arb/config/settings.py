@@ -4,8 +4,10 @@ The core declares limits, times and the repair policy, `venue_settings.py` the v
 the stores. No setting holds a secret: keys are named by the environment variable that holds them.
 """
 
+import re
 from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -117,6 +119,67 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
     fast_books: FastBooks = "auto"
 
 
+class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `arb watch` looks after: an engine that gives no sign for `hung_after_s` hangs. `heartbeat_url`, "" for none, is
+    requested every minute while engine and companion are well."""
+
+    hung_after_s: int = 5
+    heartbeat_url: str = ""
+
+    def heartbeat(self) -> SplitResult | None:
+        """Return the address, None for none; raises `ConfigError`, which does not show it: its path may be a secret."""
+        if not self.heartbeat_url:
+            return None
+        try:
+            found = urlsplit(self.heartbeat_url)
+        except ValueError:
+            found = SplitResult("", "", "", "", "")
+        if found.scheme not in ("http", "https") or not found.hostname:
+            raise ConfigError('[watch] heartbeat_url: give a whole address, for example "https://HOST/PATH"')
+        return found
+
+
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How `arb watch` sends alerts: minutes until an open one is repeated, and until it goes to the second receivers.
+
+    `quiet_utc`, "" for none: the hours of the UTC day in which only serious alerts are sent.
+    """
+
+    repeat_after_m: int = 60
+    wake_after_m: int = 5
+    quiet_utc: str = ""
+
+    def quiet_minutes(self) -> tuple[int, int]:
+        """Return the first minute of the UTC day that is quiet, and the first that is not; equal for none.
+
+        Raises `ConfigError` for a text that is no such span.
+        """
+        if not self.quiet_utc:
+            return 0, 0
+        found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])", self.quiet_utc)
+        hours = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
+        if hours[0] == hours[1]:
+            raise ConfigError(
+                f'[alerts] quiet_utc = "{self.quiet_utc}": give two different times of the UTC day, for example "22:00-06:30"'
+            )
+        return hours
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `arb watch` serves metrics for Prometheus: `HOST:PORT`, "" nowhere."""
+
+    listen: str = ""
+
+    def address(self) -> tuple[str, int] | None:
+        """Return host and port, None for none; raises `ConfigError` for a text that is no address."""
+        if not self.listen:
+            return None
+        found = re.fullmatch(r"([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):([1-9][0-9]{0,4})", self.listen)
+        if found is None or int(found[2]) > 65_535:
+            raise ConfigError(f'[metrics] listen = "{self.listen}": give HOST:PORT, for example "127.0.0.1:9464"')
+        return found[1].strip("[]"), int(found[2])
+
+
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The consent to real orders, which also need `--live` on the command line, and the ramp by which pairs grow at first.
 
@@ -147,6 +210,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     network: NetworkSettings = NetworkSettings()
     engine: LoopSettings = LoopSettings()
+    watch: WatchSettings = WatchSettings()
+    alerts: AlertSettings = AlertSettings()
+    metrics: MetricsSettings = MetricsSettings()
     generic: GenericSettings = GenericSettings()
     venues: VenuesSettings = VenuesSettings()
 

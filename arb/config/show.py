@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from arb.config.settings import Settings
+from arb.masking import HIDDEN
 from arb.venues.transport.proxy import masked_proxy
 
 
@@ -24,6 +25,8 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
         (document["run"]["symbols"],) = settings.run.symbols
     document["store"]["url"] = mask_url(settings.store.url)
     document["network"]["proxy"] = masked_proxy(settings.network.proxy)
+    if heartbeat := settings.watch.heartbeat():
+        document["watch"]["heartbeat_url"] = f"{heartbeat.scheme}://{heartbeat.hostname}/{HIDDEN}"
     document["sites"] = {venue: _plain(settings.venues.site(venue)) for venue in settings.venues.enabled()}
     document["limits"]["in_force"] = list(_in_force(settings))
     document["keys"] = {

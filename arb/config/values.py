@@ -1,7 +1,7 @@
 """Read the value of one setting by its type and its name's ending, or return how to correct it.
 
-`_bps` is a rate, `_share` a share, and `_env` the name of an environment variable. `_ms`, `_s` and `_minute` are whole
-numbers. Every other number that is not whole is an amount.
+`_bps` is a rate, `_share` a share, and `_env` the name of an environment variable. `_ms`, `_s`, `_m` and `_minute` are
+whole numbers. Every other number that is not whole is an amount.
 """
 
 import re
@@ -19,7 +19,7 @@ COUNT_MAX = 10**9
 _RATE = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]+)?)\s*(%|bps)?$")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 """Names of variables as people write them, and as no venue writes a key: capitals, and at least one underscore."""
-_UNITS = {"_ms": "milliseconds", "_s": "seconds", "_minute": "orders per minute"}
+_UNITS = {"_ms": "milliseconds", "_s": "seconds", "_m": "minutes", "_minute": "orders per minute"}
 
 Fee = NewType("Fee", str)
 """A fee with its unit, such as "0.1%" or "10bps": a bare number could mean either, or a ratio."""

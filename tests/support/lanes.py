@@ -21,7 +21,7 @@ from arb.venues.books.compiled.loading import is_available
 
 REPO = Path(__file__).resolve().parent.parent.parent
 OUTSIDE = (
-    "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.view.report", "arb.sandbox.__main__",
+    "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.view.report", "arb.sandbox.__main__", "http.server",
     "arb.sandbox.server", "arb.store", "nbclient", "proofs.faultsim", "socket", "sqlalchemy", "sqlite3", "subprocess",
     "urllib.request",
 )  # fmt: skip

@@ -133,23 +133,20 @@ def close_and_put_back(db: sqlite3.Connection, file: Path) -> None:
 class InstanceLock:
     """Hold `PATH.lock` for as long as the process lives; the operating system releases it even after `kill -9`."""
 
-    def __init__(self, journal: Path) -> None:
-        """Take the lock; raise `ConfigError` when another process (or another journal object) holds it."""
-        self._path = journal.with_name(journal.name + ".lock")
+    def __init__(self, path: Path, of: str = "journal") -> None:
+        """Take the lock; raise `ConfigError` when another process (or another object of this one) holds it."""
+        self._path = path.with_name(path.name + ".lock")
         try:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"journal {journal}: cannot write next to it: {error.strerror}; choose another --db"
-            ) from None
+            raise ConfigError(f"{of} {path}: cannot write next to it: {error.strerror}; choose another --db") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(self._fd, 32).decode("ascii", "replace").strip()
             os.close(self._fd)
             raise ConfigError(
-                f"journal {journal}: already running (process {holder or 'unknown'});"
-                " stop it first or choose another --db"
+                f"{of} {path}: already running (process {holder or 'unknown'}); stop it first or choose another --db"
             ) from None
         os.ftruncate(self._fd, 0)
         os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, Select, func, select, text
+from sqlalchemy import Connection, Executable, Select, func, or_, select, text
 
 from arb.clock import NS_PER_S
 from arb.core.messages.recovery_records import PlanRecord
@@ -87,8 +87,13 @@ class LedgerReader(Reader):
         query = query if every else query.where(Alert.acknowledged_ns.is_(None))
         with self.transaction() as connection:
             rows = _rows(connection, query.order_by(Alert.last_ns.desc(), Alert.id.desc()).limit(limit))
-        taken = ("acknowledged_ns", "acknowledged_by", "reason")
-        return [as_shown(row) | ({name: row[name] for name in taken} if every else {}) for row in rows]
+        return [_with_end(row) if every else as_shown(row) for row in rows]
+
+    def alerts_since(self, ended_ns: int) -> list[RowDict]:
+        """Return the open alerts and those that ended at `ended_ns` (ns UTC) or later, as `alerts(every=True)` does."""
+        query = select(Alert.__table__).where(or_(Alert.acknowledged_ns.is_(None), Alert.acknowledged_ns >= ended_ns))
+        with self.transaction() as connection:
+            return [_with_end(row) for row in _rows(connection, query)]
 
     def alert(self, alert_id: int) -> RowDict:
         """Return an alert, acknowledged or not; raises `ConfigError` when there is none of that id.
@@ -186,6 +191,10 @@ class LedgerReader(Reader):
                 reached[symbol] = max(begins_ns, min(closed_ns, until_ns))
                 with_edge[symbol] += reached[symbol] - begins_ns
         return {symbol: round(min(Decimal(1), Decimal(ns) / ran_ns), 6) for symbol, ns in with_edge.items() if ran_ns}
+
+
+def _with_end(row: RowDict) -> RowDict:
+    return as_shown(row) | {name: row[name] for name in ("acknowledged_ns", "acknowledged_by", "reason")}
 
 
 def _of(table: type[Base], condition: Any) -> Select[Any]:

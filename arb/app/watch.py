@@ -1,0 +1,77 @@
+"""`arb watch` and `arb notify test`: the companion of an engine, and one message to each receiver."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from arb.app import found_journal, journals_of, stores
+from arb.clock import Clock, SystemClock, system_random
+from arb.config import Mode, Settings
+from arb.config.keys import KeyPlaces
+from arb.config.ledger_url import DEMO
+from arb.errors import EXIT_CHECK, EXIT_OK
+from arb.store.journal.guards import InstanceLock
+from arb.store.ledger.database import mask_url
+from arb.watch.companion import Companion
+from arb.watch.engine import EngineSigns
+from arb.watch.memory import Memory, memory_path
+from arb.watch.metrics import serve
+from arb.watch.notices import Engine
+from arb.watch.receivers import receivers_of
+
+
+def watch(
+    settings: Settings,
+    mode: str,
+    db: str | None,
+    places: KeyPlaces,
+    stop: threading.Event,
+    begun: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run the companion until stopped; `begun` gets its receivers and files.
+
+    Raises `ConfigError` where no receiver is set, or another companion runs on this ledger.
+    """
+    clock: Clock = SystemClock()
+    url, _ = stores(settings, mode, db)
+    receivers = receivers_of(places, system_random())
+    path = memory_path(found_journal(settings, mode, db))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = InstanceLock(path, "companion")
+    try:
+        memory = Memory(path, clock.wall_ns())
+        signs = EngineSigns(lambda: journals_of(settings, mode, db), clock)
+        engine = engine_of(settings, mode, db)
+        companion = Companion(settings, engine, url, signs=signs, receivers=receivers, memory=memory, clock=clock)
+        if (address := settings.metrics.address()) is not None:
+            serve(address, companion.seen)
+        begun(
+            {
+                "ledger": mask_url(url),
+                "receivers": [receiver.name for receiver in receivers if not receiver.second],
+                "wake_receivers": [receiver.name for receiver in receivers if receiver.second],
+                "sent": str(path),
+                "metrics": settings.metrics.listen or None,
+            }
+        )
+        companion.run(stop)
+    finally:
+        lock.release()
+
+
+def engine_of(settings: Settings, mode: str, db: str | None) -> Engine:
+    """Return the engine as messages name it, and the options by which a command finds the same."""
+    demos = settings.venues.are_demos and mode in (Mode.PAPER, Mode.LIVE)
+    options = f"--mode {mode}{' --environment demo' * demos}{'' if db is None else f' --db {mask_url(db)}'}"
+    return Engine(DEMO if demos and mode == Mode.LIVE else mode, options, settings.run.report_currency)
+
+
+def send_test(places: KeyPlaces, mode: str) -> tuple[list[dict[str, str]], int]:
+    """Send a message to every receiver; return each one's result, and exit code 3 where one failed."""
+    rows = []
+    for receiver in receivers_of(places, random.Random(0)):
+        fault = receiver.deliver(f"arb {mode}: a test", "Alerts of arb arrive here. Nothing needs to be done.")
+        to = "wake alerts only" if receiver.second else "alerts"
+        rows.append({"receiver": receiver.name, "for": to, "result": f"NOT SENT: {fault}" if fault else "sent"})
+    return rows, EXIT_CHECK if any(row["result"] != "sent" for row in rows) else EXIT_OK

@@ -1,0 +1,57 @@
+"""The commands of the companion: `watch`, `notify test`."""
+
+import signal
+import sys
+import threading
+from typing import Any
+
+import click
+
+from arb.cli.shared import Given, show, with_ledger
+from arb.errors import EXIT_OK
+from arb.logs import logging_to
+
+
+@click.command("watch")
+@with_ledger
+def watch_command(given: Given) -> int:
+    """Send alerts to phones, mail and webhooks.
+
+    A process next to the engine. It reads the ledger and the engine's state, holds no key of a venue, and sends each alert
+    to the receivers in ARB_ALERT_URLS (environment, `.env` or keyring). It reports an engine that gives no sign, too. Its
+    end does not affect the engine. Ctrl-C ends it.
+    """
+    from arb.app.watch import watch
+
+    def show_begun(begun: dict[str, Any]) -> None:
+        show(begun, as_json=given.as_json)
+        sys.stdout.flush()
+
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) is not signal.SIG_IGN:  # as under `nohup`
+            signal.signal(name, lambda *_: stop.set())
+
+    with logging_to(level=given.settings.run.log_level.value):
+        watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun)
+    return EXIT_OK
+
+
+@click.group("notify")
+def notify_group() -> None:
+    """Test the receivers of alerts."""
+
+
+@notify_group.command("test")
+@with_ledger
+def notify_test_command(given: Given) -> int:
+    """Send one message to every receiver.
+
+    Prints one line per receiver: sent, or the fault and how to correct it. Exit code 3 if one was not sent.
+    """
+    from arb.app.watch import send_test
+
+    with logging_to(level="error"):
+        rows, exit_code = send_test(given.key_places(), given.mode)
+    given.show({"receivers": rows})
+    return exit_code
