@@ -24,7 +24,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.sizes import Sizes
-from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
+from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms, above, below
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, floor_scaled
 
@@ -55,11 +55,11 @@ def answer_of(best: Plan, best_ask: int, best_bid: int, funds: Funds, over_bps: 
         return None
     if best.net < terms.min_net:
         return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
-    numerator, denominator = terms.edge_over(over_bps)
-    if 10_000 * denominator * best.net >= numerator * best.paid:
+    least = terms.edge_over(over_bps)
+    if not below(least, best.net, best.paid):
         return best
-    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
-    if 10_000 * denominator * (bid - ask) < numerator * ask:
+    ask = best_ask * terms.ask_weight
+    if below(least, best_bid * terms.bid_weight - ask, ask):
         return Refusal(Reason.EDGE_BELOW_THRESHOLD, best.net, terms.amount_exp)
     return None
 
@@ -97,9 +97,9 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO) -> Sizes:
+def _legal(terms: PairTerms, asks: Depth, bids: Depth) -> Sizes:
     """Return the sizes that the books and the venues' own rules allow. Neither side may be empty."""
-    sizes = Sizes(terms, asks, bids, over_bps)
+    sizes = Sizes(terms, asks, bids)
     sizes.limit_size()
     sizes.limit_min_notional()
     sizes.limit_band()
@@ -108,11 +108,8 @@ def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO)
 
 def _may_be_implausible(terms: PairTerms, best_ask: int, best_bid: int) -> bool:
     """Return whether the best quotes by themselves have more than `max_edge_bps`: else no size has."""
-    if terms.max_edge is None:
-        return False
-    numerator, denominator = terms.max_edge
-    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
-    return 10_000 * denominator * (bid - ask) > numerator * ask
+    ask = best_ask * terms.ask_weight
+    return terms.max_edge is not None and above(terms.max_edge, best_bid * terms.bid_weight - ask, ask)
 
 
 def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
@@ -134,7 +131,7 @@ def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
 def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: Decimal) -> Plan | Refusal:
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = _legal(terms, asks, bids, over_bps)
+    sizes = _legal(terms, asks, bids)
     if sizes.exceeds_edge():
         found = sizes.best()
         return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
@@ -147,8 +144,9 @@ def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: 
     best_net = sizes.net(found[0])
     if not _earns(terms, best_net):
         return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
-    if not sizes.reaches_edge(found[0]):
-        sizes.limit_edge()
+    least = terms.edge_over(over_bps)
+    if below(least, best_net, sizes.paid(found[0])):
+        sizes.limit_edge(least)
         found = sizes.best()
         if found is None or not _earns(terms, sizes.net(found[0])):
             return _refuse(terms, Reason.EDGE_BELOW_THRESHOLD, best_net)

@@ -75,6 +75,16 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def above(edge: tuple[int, int], net: int, paid: int) -> bool:
+    """Return whether `net / paid`, both on one scale and `paid` >= 0, is above an edge: numerator and denominator, in bps."""
+    return 10_000 * edge[1] * net > edge[0] * paid
+
+
+def below(edge: tuple[int, int], net: int, paid: int) -> bool:
+    """Return whether `net / paid` is below an edge, likewise."""
+    return 10_000 * edge[1] * net < edge[0] * paid
+
+
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
     """The free funds for one pair: quote at the buy venue, base at the sell venue; None means unlimited.
 
