@@ -51,8 +51,8 @@ MUTANTS = {
     ),
     "wallets-unread": Mutant(
         "nothing opens where what a pair moves could not be moved back",
-        "arb/core/strategies/taker_pair/blockers.py",
-        "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
+        "arb/core/risk/blockers.py",
+        "            if state.trapped.refused((symbol, buy_venue, sell_venue)):\n                return Reason.WALLET_CLOSED\n",
         "",
     ),
     "ramp-keeps-on": Mutant(
@@ -293,9 +293,9 @@ MUTANTS = {
     ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
-        "arb/core/strategies/taker_pair/detector.py",
-        "if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:",
-        "if (buy_venue, symbol) in busy and (sell_venue, symbol) in busy:",
+        "arb/core/risk/openings.py",
+        "if any((venue, symbol) in manager.busy for venue in venues):",
+        "if all((venue, symbol) in manager.busy for venue in venues):",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",

@@ -86,6 +86,6 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ledger_blocked: str | None = None
     turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
-    strategy: StrategyFactory = Detector
+    strategies: tuple[StrategyFactory, ...] = (Detector,)
     failed: Mapping[str, str] = {}
     chooser: Chooser | None = None

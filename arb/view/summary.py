@@ -353,7 +353,7 @@ def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
     if Decimal(row["edge_bps"]) <= 0:
         return None
     route: Route = (row["symbol"], row["buy"], row["sell"])
-    reason = engine.strategy.why_not(route)
+    reason = engine.strategy.explain(route)
     return None if reason is None else str(reason)
 
 

@@ -24,11 +24,11 @@ CAPITAL = "max_capital_per_venue_quote"
 
 
 def breached(
-    state: EngineState, orders: TradeTable, route: tuple[str, str, str], notional: Decimal, now_ns: int
+    state: EngineState, orders: TradeTable, route: tuple[str, ...], notional: Decimal, now_ns: int
 ) -> str | None:
-    """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None.
+    """Return the key of the first limit that another trade on `route` paying `notional` would pass, or None.
 
-    `route`: symbol, buy venue, sell venue.
+    `route`: the symbol, then its venues.
     """
     limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
@@ -48,7 +48,7 @@ def breached(
 
 
 def _passed_together(
-    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
+    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: tuple[str, ...], notional: Decimal
 ) -> str | None:
     """Return the key of the first limit on sums that a pair would exceed with the amount already at risk, or None."""
     limits, (symbol, *venues) = state.limits, route

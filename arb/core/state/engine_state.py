@@ -226,7 +226,7 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
-        self._least_limits: dict[tuple[str, str, str], Decimal] = {}
+        self._least_limits: dict[tuple[str, ...], Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
@@ -234,8 +234,8 @@ class EngineState:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
         return found
 
-    def least_limit(self, route: tuple[str, str, str]) -> Decimal:
-        """Return the most that a pair on a route may pay, by all limits on sums, when nothing else is at risk."""
+    def least_limit(self, route: tuple[str, ...]) -> Decimal:
+        """Return the most that a trade on a route may pay, by all limits on sums, when nothing else is at risk."""
         found = self._least_limits.get(route)
         if found is None:
             (symbol, *venues), limits = route, self.limits
@@ -388,6 +388,9 @@ class EngineState:
             self.blocks.put(Block(Source.RULES, venue, symbol, why))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
+
+    def journal_residuals(self) -> None:
+        self.out.persist(self.residuals.record(tuple(at.account_id for at in self.venues.values())))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while, and repair elsewhere."""

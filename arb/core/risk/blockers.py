@@ -1,0 +1,71 @@
+"""What keeps a trade from opening now, whatever the prices: a block, or a condition of an instant, a book or a route."""
+
+from arb.core.fees.fees import unsupported
+from arb.core.messages.reasons import Reason
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.table import TradeTable
+
+
+class Blockers:
+    def __init__(self, state: EngineState, orders: TradeTable) -> None:
+        self.state = state
+        self.orders = orders
+        self._asked: tuple[object, ...] = ()
+        self._found: Reason | None = None
+
+    def reason(self, route: tuple[str, ...], now_ns: int) -> Reason | None:
+        """Return the first reason not to open on `route` now, a symbol and one or two venues; None without one.
+
+        A strategy asks before it looks at prices, and the engine before it opens: the answer is kept for that. It holds within
+        a step until something opens.
+        """
+        out = self.state.out
+        asked = out.cause, len(out.intents), len(self.orders.open), route
+        if asked != self._asked:
+            self._asked, self._found = asked, self._reason(route, now_ns)
+        return self._found
+
+    def _reason(self, route: tuple[str, ...], now_ns: int) -> Reason | None:
+        state, (symbol, *venues) = self.state, route
+        found = self._first(symbol, venues, now_ns)
+        if found is not None and found.rank < Reason.BOOK_SKEW.rank:
+            return found
+        if len(venues) > 1:
+            buy_venue, sell_venue = venues
+            if state.books.skewed(symbol, buy_venue, sell_venue):
+                return Reason.BOOK_SKEW
+            if state.identities.refused((symbol, buy_venue, sell_venue)):
+                return Reason.IDENTITY_UNVERIFIED
+            if state.trapped.refused((symbol, buy_venue, sell_venue)):
+                return Reason.WALLET_CLOSED
+        for venue in venues:
+            if unsupported(state, state.instruments[venue, symbol]):
+                return Reason.FEE_UNKNOWN
+        return found
+
+    def _first(self, symbol: str, venues: list[str], now_ns: int) -> Reason | None:
+        """Return the first reason at these venues and in their books: a block's, or one of the moment."""
+        block = self.state.block(symbol, venues, now_ns)
+        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
+            return block.source.reason
+        found = [self._at(venue, symbol, now_ns) for venue in venues]
+        found += [block.source.reason] if block is not None else []
+        return min((reason for reason in found if reason is not None), key=lambda reason: reason.rank, default=None)
+
+    def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        state, key = self.state, (venue, symbol)
+        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
+            return Reason.INSTRUMENT_HALTED
+        if self.orders.watched and key in map(_book_of, self.orders.watched.values()):
+            return Reason.UNKNOWN_OUTSTANDING
+        if self.orders.open and key in map(_book_of, self.orders.unknown_orders()):
+            return Reason.UNKNOWN_OUTSTANDING
+        unusable = state.books.unusable(venue, symbol, now_ns)
+        if state.books.backlogged(venue, symbol) and (unusable is None or Reason.FEED_BACKLOG.rank < unusable.rank):
+            return Reason.FEED_BACKLOG
+        return unusable
+
+
+def _book_of(order: WorkingOrder) -> tuple[str, str]:
+    return order.venue, order.symbol
