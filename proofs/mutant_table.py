@@ -31,6 +31,30 @@ MUTANTS = {
         "        self._shift(by_ns)\n        ahead_ns",
         "        ahead_ns",
     ),
+    "block-unseen": Mutant(
+        "what blocks a venue or an instrument keeps proposals from opening there",
+        "arb/core/risk/blockers.py",
+        "        found += [block.source.reason] if block is not None else []\n",
+        "",
+    ),
+    "limits-unseen": Mutant(
+        "a proposal that would pass a limit does not open",
+        "arb/core/risk/openings.py",
+        "limit = breached(state, manager, opening.route, opening.notional, now_ns)",
+        "limit = None",
+    ),
+    "refusal-ignored": Mutant(
+        "a proposal that the check refuses does not open",
+        "arb/core/risk/openings.py",
+        "return self.check(proposal, now_ns) or self.open(proposal, now_ns)",
+        "return (self.check(proposal, now_ns), self.open(proposal, now_ns))[1]",
+    ),
+    "unreserved": Mutant(
+        "the funds of a pair are reserved before its orders leave",
+        "arb/core/trades/opening.py",
+        "        state.inventory.reserve(pair_id, holds)\n",
+        "",
+    ),
     "still-books": Mutant(
         "nothing opens on books that stand still",
         "arb/core/books/books.py",

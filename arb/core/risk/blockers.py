@@ -21,7 +21,7 @@ class Blockers:
         a step until something opens.
         """
         out = self.state.out
-        asked = out.cause, len(out.intents), len(self.orders.open), route
+        asked = out.cause, now_ns, len(out.intents), len(self.orders.open), route
         if asked != self._asked:
             self._asked, self._found = asked, self._reason(route, now_ns)
         return self._found

@@ -15,8 +15,9 @@ from arb.core.trades.strategy import (
     OrderOpening,
     PairOpening,
     Proposal,
-    Proposing,
     ResidualExit,
+    Stepwise,
+    Strategy,
     TradeExit,
 )
 
@@ -41,7 +42,7 @@ class Openings:
             case TradeExit(trade_id):
                 return Answer(self._exit(trade_id))
 
-    def of(self, strategy: Proposing, now_ns: int) -> Iterator[None]:
+    def of(self, strategy: Strategy | Stepwise, now_ns: int) -> Iterator[None]:
         """Answer the proposals of a strategy, one at a time; yield after each that opens or exits a trade."""
         while (proposal := strategy.propose(now_ns)) is not None:
             answer = self.take(proposal, now_ns)
@@ -54,7 +55,7 @@ class Openings:
 
         `open` must follow where the answer is None.
         """
-        state, manager, (symbol, *venues) = self._state, self._manager, opening.route
+        state, manager, symbol, venues = self._state, self._manager, opening.route[0], opening.route[1:]
         reason = self._blockers.reason(opening.route, now_ns)
         if reason is not None:
             return Answer(reason=reason)
@@ -67,7 +68,7 @@ class Openings:
             return Answer(reason=Reason.RISK_LIMIT, limit=limit)
         if any((venue, symbol) in manager.busy for venue in venues):
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
-        if not state.budget.try_enter(tuple(venues), symbol, manager.hedges_held, now_ns):
+        if not state.budget.try_enter(venues, symbol, manager.hedges_held, now_ns):
             return Answer(reason=Reason.RATE_BUDGET)
         return None
 

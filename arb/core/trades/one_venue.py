@@ -20,18 +20,8 @@ from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 MARK_STEP = Decimal("1e-18")
-_SUMS = (
-    "buy_size",
-    "sell_size",
-    "buy_limit",
-    "sell_limit",
-    "buy_vwap",
-    "sell_vwap",
-    "residual",
-    "residual_value",
-    "net",
-)
-NOTHING_PLANNED = dict.fromkeys((*_SUMS, "hold_quote", "hold_base"), ZERO)
+SUMS = "buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual residual_value net hold_quote hold_base"
+NOTHING_PLANNED = dict.fromkeys(SUMS.split(), ZERO)
 
 
 class OneVenueTrades:
@@ -67,7 +57,7 @@ class OneVenueTrades:
 
         Return its id; None where no venue takes such an order now.
         """
-        dust, residuals = kind is PairKind.DUST, self.state.residuals
+        residuals, dust = self.state.residuals, kind is PairKind.DUST
         held = residuals.dust(symbol) if dust else residuals.carried(symbol)
         venue = self._venue_for(symbol, held.size, now_ns)
         if venue is None:

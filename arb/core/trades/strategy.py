@@ -21,7 +21,7 @@ from arb.market.numbers import exact
 from arb.market.route import Route
 
 AT_ONCE = 0
-"""`Strategy.wake_ns`: in the next turn of the loop, for the last proposals deferred work that waits for nothing."""
+"""`Strategy.wake_ns`: in the next turn of the loop, whatever is unread. Work was deferred that waits for nothing."""
 ONCE_READ = 1
 """`Strategy.wake_ns`: as soon as the received data has been read."""
 NEVER = 2**63 - 1
@@ -57,7 +57,7 @@ class OrderOpening(msgspec.Struct, frozen=True):
 
 
 class TradeExit(msgspec.Struct, frozen=True):
-    """Exit an open trade: its resting orders are cancelled, and what they have traded is repaired."""
+    """Exit an open trade: its resting orders are cancelled, and their fills are repaired."""
 
     trade_id: int
 
@@ -110,23 +110,21 @@ class RunEnding(msgspec.Struct, frozen=True):
 Told = AnyEvent | Answer | RulesChanged | HealthChanged | Woken | RunEnding
 
 
-class Proposing(Protocol):
+class Strategy(Protocol):
+    """Decides what to open and when to exit. All instants are nanoseconds UTC of our clock."""
+
+    def on_quotes(self, rows: Iterable[int]) -> None:
+        """Take a frame's changed rows of the book arena. The path of every frame: it must be fast."""
+
+    def on_event(self, event: Told) -> None:
+        """Take an event that the engine has handled, all but `QueueDrained`; a change within one; or an answer."""
+
     def propose(self, now_ns: int) -> Proposal | None:
         """Return what to open or exit next on the present books, None for nothing more; ask it again after each answer.
 
         Orders wait only for the first proposal, so work that may follow them belongs behind it. Books whose connections have
         unread bytes (`Books.awaited`) are about to change.
         """
-
-    def on_event(self, event: Told) -> None:
-        """Take an event that the engine has handled, all but `QueueDrained`; a change within one; or an answer."""
-
-
-class Strategy(Proposing, Protocol):
-    """Decides what to open and when to exit. All instants are nanoseconds UTC of our clock."""
-
-    def on_quotes(self, rows: Iterable[int]) -> None:
-        """Take a frame's changed rows of the book arena. The path of every frame: it must be fast."""
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
         """Return when `propose` has something to do: `AT_ONCE`, `ONCE_READ`, an instant, or `NEVER`.

@@ -25,6 +25,7 @@ from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.risk.blockers import Blockers
+from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.core.trades.strategy import (
@@ -175,6 +176,21 @@ def test_a_proposal_that_would_pass_a_limit_is_refused_and_the_limit_named(limit
     assert bench.placed() == []
 
 
+def test_what_blocks_is_looked_up_again_once_something_has_opened_in_the_same_step() -> None:
+    bench, strategy = blind()
+    state, blockers = bench.engine.state, Blockers(bench.engine.state, bench.engine.manager)
+    assert blockers.reason(ROUTE, bench.now_ns) is None
+    state.blocks.put(Block(Source.SHUTDOWN))
+    bench.engine.openings.open(PairOpening(ROUTE, strategy.plan()), bench.now_ns)
+    assert blockers.reason(ROUTE, bench.now_ns) is Reason.HALTED
+
+
+def test_a_leg_priced_too_far_from_other_venues_is_refused() -> None:
+    bench, strategy = blind(limits=Limits(entry_band_bps=D(50)))
+    bench.drain()
+    assert strategy.answers == [Answer(reason=Reason.RISK_LIMIT, limit="entry_band_bps")]
+
+
 def test_a_second_pair_on_the_books_of_an_open_one_is_refused() -> None:
     bench, strategy = blind()
     bench.drain()
@@ -224,7 +240,8 @@ def test_an_exit_of_a_trade_that_is_not_open_does_nothing() -> None:
     assert bench.engine.openings.take(TradeExit(7), bench.now_ns) == Answer()
 
 
-def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_its_state() -> None:
+@pytest.mark.parametrize("halted", [False, True])
+def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_its_state(halted: bool) -> None:
     limits = Limits(min_edge_bps=D(500))  # the taker wants more than there is
     bench = Bench(strategies=(Detector, OnceAndOut), limits=limits, policy=RepairPolicy(on_single_leg=OnSingleLeg.HOLD))
     crossed(bench)
@@ -233,6 +250,8 @@ def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_
     bench.tell(a_refusal(sell, "51008", at_ns=bench.now_ns))
     (carried,) = pairs_of(bench)
     assert (carried.kind, carried.state) == (PairKind.ARB, PairState.CARRIED)
+    if halted:
+        bench.tell(HaltAsked(reason="nothing refuses an exit"))
     bench.wait_ms(60)
     crossed(bench)
     bench.drain()
@@ -240,7 +259,7 @@ def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_
     assert away.side is Side.SELL
     bench.tell(OrderFilled(fill=a_fill(away, str(away.size), trade_id="x")))
     assert [(pair.kind, pair.state) for pair in pairs_of(bench)][1:] == [(PairKind.FLATTEN, PairState.COMPLETED)]
-    assert bench.engine.strategy.explain(ROUTE) is Reason.EDGE_BELOW_THRESHOLD
+    assert bench.engine.strategy.explain(ROUTE) is (Reason.HALTED if halted else Reason.EDGE_BELOW_THRESHOLD)
     assert bench.not_taken() == {Reason.EDGE_BELOW_THRESHOLD: 1}
 
 
