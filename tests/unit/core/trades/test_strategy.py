@@ -28,6 +28,7 @@ from arb.core.risk.blockers import Blockers
 from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.strategies.together import Together
 from arb.core.trades.strategy import (
     NEVER,
     ONCE_READ,
@@ -249,6 +250,9 @@ def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_
     bench.tell(OrderFilled(fill=a_fill(buy, "1")))
     bench.tell(a_refusal(sell, "51008", at_ns=bench.now_ns))
     (carried,) = pairs_of(bench)
+    together = bench.engine.strategy
+    assert isinstance(together, Together)
+    assert [strategy.answer for strategy in together.strategies] == [Answer(), Answer(carried.id)]  # type: ignore[attr-defined]
     assert (carried.kind, carried.state) == (PairKind.ARB, PairState.CARRIED)
     if halted:
         bench.tell(HaltAsked(reason="nothing refuses an exit"))
