@@ -31,6 +31,30 @@ MUTANTS = {
         "        self._shift(by_ns)\n        ahead_ns",
         "        ahead_ns",
     ),
+    "block-unseen": Mutant(
+        "what blocks a venue or an instrument keeps proposals from opening there",
+        "arb/core/risk/blockers.py",
+        "        found += [block.source.reason] if block is not None else []\n",
+        "",
+    ),
+    "limits-unseen": Mutant(
+        "a proposal that would pass a limit does not open",
+        "arb/core/risk/openings.py",
+        "limit = breached(state, manager, opening.route, opening.notional, now_ns)",
+        "limit = None",
+    ),
+    "refusal-ignored": Mutant(
+        "a proposal that the check refuses does not open",
+        "arb/core/risk/openings.py",
+        "return self.check(proposal, now_ns) or self.open(proposal, now_ns)",
+        "return (self.check(proposal, now_ns), self.open(proposal, now_ns))[1]",
+    ),
+    "unreserved": Mutant(
+        "the funds of a pair are reserved before its orders leave",
+        "arb/core/trades/opening.py",
+        "        state.inventory.reserve(pair_id, holds)\n",
+        "",
+    ),
     "still-books": Mutant(
         "nothing opens on books that stand still",
         "arb/core/books/books.py",
@@ -51,8 +75,8 @@ MUTANTS = {
     ),
     "wallets-unread": Mutant(
         "nothing opens where what a pair moves could not be moved back",
-        "arb/core/strategies/taker_pair/blockers.py",
-        "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
+        "arb/core/risk/blockers.py",
+        "            if state.trapped.refused((symbol, buy_venue, sell_venue)):\n                return Reason.WALLET_CLOSED\n",
         "",
     ),
     "ramp-keeps-on": Mutant(
@@ -299,9 +323,9 @@ MUTANTS = {
     ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
-        "arb/core/strategies/taker_pair/detector.py",
-        "if route.buy in busy or route.sell in busy:",
-        "if route.buy in busy and route.sell in busy:",
+        "arb/core/risk/openings.py",
+        "if any(key in manager.busy for key in keys):",
+        "if all(key in manager.busy for key in keys):",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",

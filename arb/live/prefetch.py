@@ -51,7 +51,7 @@ class Prefetch:
         for venue in tuple(strategy.routes.venues(symbol)):
             if (venue, symbol) not in state.instruments:
                 return  # it has gone between two steps
-            strategy.blockers.reason_at(symbol, (venue,), now_ns)
+            strategy.blockers.reason(((venue, symbol),), now_ns)
             for asset in assets:
                 state.inventory.free(venue, asset)
             yield False
@@ -62,7 +62,7 @@ class Prefetch:
             asks, bids = state.books.sides(route)
             if asks.total and bids.total:
                 state.books.best_plan(route, terms)
-                strategy.blockers.funds(route)
+                strategy.refused.funds(route)
                 state.edge_over_bps(route)
                 state.least_limit(route)
                 state.budget.free_ns(route.venues, symbol, self._engine.manager.hedges_held, now_ns)

@@ -352,7 +352,7 @@ def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
     """Return why a row's edge is not taken: a code of `Reason`; None without an edge, or before it was judged."""
     if Decimal(row["edge_bps"]) <= 0:
         return None
-    reason = engine.strategy.why_not(Route.of(row["symbol"], row["buy"], row["sell"]))
+    reason = engine.strategy.explain(Route.of(row["symbol"], row["buy"], row["sell"]))
     return None if reason is None else str(reason)
 
 

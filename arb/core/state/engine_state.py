@@ -43,6 +43,7 @@ from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.route import Key, Route
+from arb.market.symbol import group_of
 
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
@@ -229,7 +230,7 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
-        self._least_limits: dict[Route, Decimal] = {}
+        self._least_limits: dict[tuple[Key, ...], Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
@@ -240,14 +241,14 @@ class EngineState:
     def limits_on(self, route: Route) -> Limits:
         return self.limits_at(route.group, *route.venues)
 
-    def least_limit(self, route: Route) -> Decimal:
-        """Return the most that a pair on a route may pay, by all limits on sums, when nothing else is at risk."""
-        found = self._least_limits.get(route)
+    def least_limit(self, keys: tuple[Key, ...]) -> Decimal:
+        """Return the most that a trade in these instruments may pay, by all limits on sums, when nothing else is at risk."""
+        found = self._least_limits.get(keys)
         if found is None:
-            symbol, limits = route.group, self.limits
+            symbol, limits = group_of(keys[0][1]), self.limits
             sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
-            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in route.venues)
-            found = self._least_limits[route] = min(*sums, *capital)
+            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue, _ in keys)
+            found = self._least_limits[keys] = min(*sums, *capital)
         return found
 
     def edge_over_bps(self, route: Route) -> Decimal:
@@ -394,6 +395,9 @@ class EngineState:
             self.blocks.put(Block(Source.RULES, venue, symbol, why))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
+
+    def journal_residuals(self) -> None:
+        self.out.persist(self.residuals.record(tuple(at.account_id for at in self.venues.values())))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while, and repair elsewhere."""

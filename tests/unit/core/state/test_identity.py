@@ -59,7 +59,7 @@ def test_what_is_not_proved_is_refused_where_it_is_to_be_and_another_coin_always
     bench = opened(coins)
     assert not bench.placed()
     assert bench.not_taken() == {Reason.IDENTITY_UNVERIFIED: 1}
-    bench.engine.strategy.finish(bench.now_ns)
+    bench.end_episodes()
     (row,) = bench.engine.take_untraded()
     assert (row.outcome, row.reason) == (OpportunityOutcome.REFUSED, "identity_unverified")
 
