@@ -128,8 +128,8 @@ class Engine:
         closer = Closer(self.state, self.manager, self.late_legs, ramp.count, self.openings.take)
         self.state.control.reopened_e8 = closer.reopened_e8
         self.repairer = LegRepairer(self.state, self.manager, closer)
-        made = [make(self.state, self.manager, blockers) for make in strategies]
-        self.strategy = made[0] if len(made) == 1 else Together(made)
+        self.strategies = tuple(make(self.state, self.manager, blockers) for make in strategies)
+        self.strategy = self.strategies[0] if len(self.strategies) == 1 else Together(self.strategies)
         books.on_change(self._rules_changed)
         self.flattener = Flattener(self.state, self.manager, one_venue.legal_at)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy.on_quotes, self.strategy.on_event)
@@ -145,7 +145,7 @@ class Engine:
         self._restored = Restored()
         self._event: AnyEvent | None = None  # of the step under way
         self._opening: Iterator[None] = iter(())  # the proposals still to be answered in it
-        # When the strategy's timer is set for; one that fires too early sets the next.
+        # When the strategies' timer is set for; one that fires too early sets the next.
         self._wake_ns = 0
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
@@ -313,9 +313,10 @@ class Engine:
         self._set_wake(now_ns)
 
     def _set_wake(self, now_ns: int) -> None:
-        """Set a timer for the instant that the strategy waits for, whatever data is read until then."""
-        due_ns = self.strategy.wake_ns(self._connections)
-        if ONCE_READ < due_ns < NEVER and not now_ns < self._wake_ns <= due_ns:
+        """Set a timer for the first instant that a strategy waits for, whatever data is read until then."""
+        known = (strategy.wake_ns(self._connections) for strategy in self.strategies)
+        due_ns = min((wake_ns for wake_ns in known if wake_ns > ONCE_READ), default=NEVER)
+        if due_ns < NEVER and not now_ns < self._wake_ns <= due_ns:
             self._wake_ns = due_ns
             self.state.out.timer(StrategyTimer(), due_ns)
 

@@ -31,8 +31,8 @@ class Prefetch:
             return next(self._parts)
 
     def _rounds(self) -> Iterator[bool]:
-        strategy = self._engine.strategy
-        while isinstance(strategy, Detector):
+        strategy = _detector(self._engine)
+        while strategy is not None:
             for symbol in tuple(strategy.judged_last):
                 yield from self._symbol(strategy, symbol)
                 yield True
@@ -81,9 +81,9 @@ class OrderPrefetch:
             return next(self._parts)
 
     def _rounds(self) -> Iterator[bool]:
-        strategy = self._engine.strategy
+        strategy = _detector(self._engine)
         while True:
-            symbols = tuple(strategy.judged_last) if isinstance(strategy, Detector) else ()
+            symbols = () if strategy is None else tuple(strategy.judged_last)
             for symbol in symbols:
                 for venue, gateway in self._gateways.items():
                     if (venue, symbol) in self._engine.state.instruments:
@@ -92,3 +92,7 @@ class OrderPrefetch:
                 yield True
             if not symbols:
                 yield True
+
+
+def _detector(engine: Engine) -> Detector | None:
+    return next((strategy for strategy in engine.strategies if isinstance(strategy, Detector)), None)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder, SetTimer
 from arb.core.messages.events import (
     FeedDown,
     HaltAsked,
@@ -28,7 +28,6 @@ from arb.core.risk.blockers import Blockers
 from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.strategies.taker_pair.detector import Detector
-from arb.core.strategies.together import Together
 from arb.core.trades.strategy import (
     NEVER,
     ONCE_READ,
@@ -120,6 +119,13 @@ def blind(**of_bench: object) -> tuple[Bench, Blind]:
     strategy = bench.engine.strategy
     assert isinstance(strategy, Blind)
     return bench, strategy
+
+
+class Restless(Idle):
+    """Wants to be asked at every drain."""
+
+    def wake_ns(self, unread: Collection[str] = ()) -> int:
+        return ONCE_READ
 
 
 def pairs_of(bench: Bench) -> list[PairRecord]:
@@ -250,9 +256,9 @@ def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_
     bench.tell(OrderFilled(fill=a_fill(buy, "1")))
     bench.tell(a_refusal(sell, "51008", at_ns=bench.now_ns))
     (carried,) = pairs_of(bench)
-    together = bench.engine.strategy
-    assert isinstance(together, Together)
-    assert [strategy.answer for strategy in together.strategies] == [Answer(), Answer(carried.id)]  # type: ignore[attr-defined]
+    detector, other = bench.engine.strategies
+    assert isinstance(detector, Detector) and isinstance(other, OnceAndOut)
+    assert (detector.answer, other.answers) == (Answer(), [Answer(carried.id)])
     assert (carried.kind, carried.state) == (PairKind.ARB, PairState.CARRIED)
     if halted:
         bench.tell(HaltAsked(reason="nothing refuses an exit"))
@@ -265,6 +271,15 @@ def test_a_second_strategy_opens_and_exits_beside_the_taker_and_touches_none_of_
     assert [(pair.kind, pair.state) for pair in pairs_of(bench)][1:] == [(PairKind.FLATTEN, PairState.COMPLETED)]
     assert bench.engine.strategy.explain(ROUTE) is (Reason.HALTED if halted else Reason.EDGE_BELOW_THRESHOLD)
     assert bench.not_taken() == {Reason.EDGE_BELOW_THRESHOLD: 1}
+
+
+def test_a_strategy_that_is_asked_at_every_drain_keeps_no_other_from_its_timer() -> None:
+    bench = Bench(strategies=(Restless, Detector), limits=Limits(min_edge_bps=D(500)))
+    crossed(bench)
+    bench.drain()
+    bench.wait_ms(1)
+    bench.quote("okx", "99.8x1", "101.1x2")  # the edge is gone, and no further frame comes
+    assert [command.timer for command in bench.drain() if isinstance(command, SetTimer)] == ["episodes"]
 
 
 def test_where_the_doctor_found_something_nothing_opens_until_it_takes_that_back() -> None:
