@@ -20,10 +20,10 @@ class Blockers:
         """Return the first reason not to open a trade in these instruments now, one or a route; None without one.
 
         A strategy asks before it looks at prices, and the engine before it opens: the answer is kept for that. It holds within
-        a step until something opens.
+        a step until something opens or a block changes.
         """
         out = self.state.out
-        asked = out.cause, now_ns, len(out.intents), len(self.orders.open), keys
+        asked = out.cause, now_ns, len(out.intents), len(self.orders.open), self.state.blocks.revision, keys
         if asked != self._asked:
             self._asked, self._found = asked, self._reason(keys, now_ns)
         return self._found

@@ -91,7 +91,7 @@ class Blind(Idle):
 
     def plan(self) -> Plan:
         state = self.state
-        buy, sell = (VenueTerms.of(state.instruments[venue, SYMBOL]) for venue in ROUTE[1:])
+        buy, sell = (VenueTerms.of(state.instruments[key]) for key in ROUTE)
         terms = PairTerms(state.books.scales[SYMBOL], buy, sell, EdgeLimits.of(Limits(min_edge_bps=D(1)), Decimal(1)))
         plan = evaluate(terms, state.books.asks("gate", SYMBOL), state.books.bids("okx", SYMBOL))
         assert isinstance(plan, Plan)
@@ -183,13 +183,23 @@ def test_a_proposal_that_would_pass_a_limit_is_refused_and_the_limit_named(limit
     assert bench.placed() == []
 
 
-def test_what_blocks_is_looked_up_again_once_something_has_opened_in_the_same_step() -> None:
-    bench, strategy = blind()
+def test_a_block_that_is_put_within_a_step_is_seen_in_it() -> None:
+    bench, _ = blind()
     state, blockers = bench.engine.state, Blockers(bench.engine.state, bench.engine.manager)
     assert blockers.reason(ROUTE, bench.now_ns) is None
     state.blocks.put(Block(Source.SHUTDOWN))
-    bench.engine.openings.open(PairOpening(ROUTE, strategy.plan()), bench.now_ns)
     assert blockers.reason(ROUTE, bench.now_ns) is Reason.HALTED
+    state.blocks.lift(Source.SHUTDOWN)
+    assert blockers.reason(ROUTE, bench.now_ns) is None
+
+
+def test_what_keeps_from_opening_is_looked_up_again_once_something_has_opened_in_the_same_step() -> None:
+    bench, strategy = blind()
+    blockers = Blockers(bench.engine.state, bench.engine.manager)
+    assert blockers.reason(ROUTE, bench.now_ns) is None
+    bench.engine.openings.open(PairOpening(ROUTE, strategy.plan()), bench.now_ns)
+    bench.engine.state.books.drained(["gate"], ["gate"])
+    assert blockers.reason(ROUTE, bench.now_ns) is Reason.FEED_BACKLOG
 
 
 def test_a_leg_priced_too_far_from_other_venues_is_refused() -> None:
