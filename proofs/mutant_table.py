@@ -40,7 +40,7 @@ MUTANTS = {
     "limits-unseen": Mutant(
         "a proposal that would pass a limit does not open",
         "arb/core/risk/openings.py",
-        "limit = breached(state, manager, opening.route, opening.notional, now_ns)",
+        "limit = breached(state, manager, keys, opening.notional, now_ns)",
         "limit = None",
     ),
     "refusal-ignored": Mutant(
@@ -76,7 +76,7 @@ MUTANTS = {
     "wallets-unread": Mutant(
         "nothing opens where what a pair moves could not be moved back",
         "arb/core/risk/blockers.py",
-        "            if state.trapped.refused((symbol, buy_venue, sell_venue)):\n                return Reason.WALLET_CLOSED\n",
+        "            if state.trapped.refused(keys):\n                return Reason.WALLET_CLOSED\n",
         "",
     ),
     "ramp-keeps-on": Mutant(
