@@ -132,9 +132,9 @@ def test_the_imbalance_counts_from_the_target() -> None:
     buy, _ = crossed(bench)
     fill(bench, buy, "1")
     [pair] = bench.engine.manager.open.values()
-    held = pair.imbalance("BTC")
-    pair.trade = Trade(pair.trade.legs, pair.trade.policy, {"BTC": held - 1})
-    assert held > 0 and pair.imbalance("BTC") == 1
+    assert pair.imbalance("BTC") == 1
+    pair.trade = Trade(pair.trade.legs, pair.trade.policy, {"BTC": D("0.25"), "ETH": D(7)})
+    assert pair.imbalance("BTC") == D("0.75")
 
 
 def test_both_legs_filled_complete_the_pair_and_the_waterfall_sums() -> None:
