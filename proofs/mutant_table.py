@@ -503,15 +503,15 @@ MUTANTS = {
     ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
-        "arb/core/pricing/terms.py",
-        "        if over_bps:\n",
-        "        if not over_bps:\n",
+        "arb/core/state/engine_state.py",
+        ".min_edge_bps + self.leg_cost_bps\n",
+        ".min_edge_bps\n",
     ),
     "skew-ignored": Mutant(
         "an edge that spends what is scarce must be greater, as bands say",
         "arb/core/state/engine_state.py",
-        "            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps\n",
-        "            over_bps += 0\n",
+        "            found += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps\n",
+        "            found += 0\n",
     ),
     "skew-unbounded": Mutant(
         "bands never lower the required edge to where nothing is left",

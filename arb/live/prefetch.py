@@ -63,7 +63,7 @@ class Prefetch:
             if asks.total and bids.total:
                 state.books.best_plan(route, terms)
                 strategy.refused.funds(route)
-                state.edge_over_bps(route)
+                state.required_edge_bps(route)
                 state.least_limit(route)
                 state.budget.free_ns(route.venues, symbol, self._engine.manager.hedges_held, now_ns)
             yield False

@@ -24,7 +24,7 @@ from arb.core.pricing.terms import FEE_EXP, EdgeLimits, Funds, PairTerms, VenueT
 from arb.errors import ConfigError
 from arb.files import whole
 from arb.market.instrument import FeeIn
-from arb.market.numbers import EXACT, plain
+from arb.market.numbers import EXACT, ZERO, plain
 from arb.market.route import Route
 from arb.market.scale import Scale
 from arb.market.symbol import Symbol
@@ -71,6 +71,7 @@ class ScanInput(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: str
     limits: EdgeLimits
+    min_edge_bps: Decimal
     venues: list[ScanVenue]
 
 
@@ -113,9 +114,11 @@ class _Reader:
         venues = self.needed(top, "venues", "")
         if not isinstance(venues, dict):
             self.fail("venues", "not an object", 'write {"name": {"bids": ..., "asks": ...}, ...}')
+        limits = self.limits(top.get("limits"))
         return ScanInput(
             symbol=symbol,
-            limits=self.limits(top.get("limits")),
+            min_edge_bps=limits.pop("min_edge_bps", ZERO),
+            limits=EdgeLimits(**limits),
             venues=[self.venue(name, venues[name], symbol) for name in sorted(venues)],
         )
 
@@ -128,13 +131,13 @@ class _Reader:
             self.fail("symbol", f"{_shown(value)} is no symbol", 'write BASE/QUOTE, for example "BTC/USDT"')
         return str(symbol)
 
-    def limits(self, value: Any) -> EdgeLimits:
+    def limits(self, value: Any) -> dict[str, Decimal]:
         table = self.table({} if value is None else value, "limits", _LIMITS)
         given = {name: self.number(table, name, "limits", None) for name in _LIMITS}
         for name, number in given.items():
             if number is not None and number < 0:
                 self.fail(f"limits.{name}", f"{number} is negative", "write 0 or more, or leave it out")
-        return EdgeLimits(**{name: number for name, number in given.items() if number is not None})
+        return {name: number for name, number in given.items() if number is not None}
 
     def venue(self, name: str, value: Any, symbol: str) -> ScanVenue:
         where = f"venues.{name}"
@@ -323,7 +326,7 @@ def _judge(
     if buy.taker_fee is None or sell.taker_fee is None:
         return Refusal(Reason.FEE_UNKNOWN)
     terms = PairTerms(scale, _terms(buy, buy.taker_fee), _terms(sell, sell.taker_fee), given.limits, fee_exp=fee_exp)
-    return evaluate(terms, asks, bids, Funds(quote=buy.free_quote, base=sell.free_base))
+    return evaluate(terms, asks, bids, Funds(quote=buy.free_quote, base=sell.free_base), given.min_edge_bps)
 
 
 def _terms(venue: ScanVenue, taker_fee: Decimal) -> VenueTerms:

@@ -231,6 +231,8 @@ class EngineState:
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
         self._least_limits: dict[tuple[Key, ...], Decimal] = {}
+        # The cached answers of `required_edge_bps`, without skew.
+        self._required_bps: dict[Route, Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
@@ -251,12 +253,14 @@ class EngineState:
             found = self._least_limits[keys] = min(*sums, *capital)
         return found
 
-    def edge_over_bps(self, route: Route) -> Decimal:
-        """Return the edge required above `min_edge_bps`: the expected cost of its legs, and the inventory's skew."""
-        over_bps = self.leg_cost_bps
+    def required_edge_bps(self, route: Route) -> Decimal:
+        """Return the least edge of a pair: `min_edge_bps`, the expected cost of its legs, and the inventory's skew; >= 0."""
+        found = self._required_bps.get(route)
+        if found is None:
+            found = self._required_bps[route] = self.limits_on(route).min_edge_bps + self.leg_cost_bps
         if self.bands.skews:
-            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps
-        return over_bps
+            found += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps
+        return found
 
     @property
     def ramp_cap(self) -> Decimal | None:

@@ -297,13 +297,13 @@ class Detector(Stepwise):
         state, books = self.state, self.state.books
         ask, bid = books.best(*route.buy)[1], books.best(*route.sell)[0]
         assert ask is not None and bid is not None, "a plan without a book"
-        over_bps = state.edge_over_bps(route)
+        required_bps = state.required_edge_bps(route)
         if state.bands.skews:
-            self.episodes.require(seen, state.limits_on(route).min_edge_bps + over_bps, now_ns)
+            self.episodes.require(seen, required_bps, now_ns)
         funds = self.refused.funds(route)
-        answer = answer_of(best, ask, bid, funds, over_bps)
+        answer = answer_of(best, ask, bid, funds, required_bps)
         if answer is None:
-            answer = evaluate(best.terms, *books.sides(route), funds, over_bps, best)
+            answer = evaluate(best.terms, *books.sides(route), funds, required_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
         if stands := self.standing.stands(route):
             self._follow(route, now_ns)

@@ -106,7 +106,7 @@ class RefusedRoutes:
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(*key) for key in route]
             case Reason.EDGE_BELOW_THRESHOLD if state.bands.skews:
-                return state.edge_over_bps(route)
+                return state.required_edge_bps(route)
             case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
                 return self.blockers.reason(route, now_ns) or ""
         return None

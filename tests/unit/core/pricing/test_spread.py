@@ -108,7 +108,6 @@ def venue_terms(venue: oracle.Venue) -> VenueTerms:
 
 def pair_terms(case: oracle.Case) -> PairTerms:
     limits = EdgeLimits(
-        min_edge_bps=decimal(case.min_edge_bps),
         max_edge_bps=decimal_or_none(case.max_edge_bps),
         min_net=decimal(case.min_net),
         max_notional=decimal_or_none(case.max_notional),
@@ -133,7 +132,8 @@ def funds(case: oracle.Case) -> Funds:
 
 
 def decide(case: oracle.Case) -> Plan | Refusal:
-    return evaluate(pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask), funds(case))
+    asks, bids = depth(case.asks, case.a_bid), depth(case.bids, case.b_ask)
+    return evaluate(pair_terms(case), asks, bids, funds(case), decimal(case.min_edge_bps))
 
 
 def assert_same(plan: Plan, answer: oracle.Answer) -> None:
@@ -262,11 +262,11 @@ def plan_of(
     free: Funds | None = None,
     asks: list[tuple[int, int]] | None = None,
     bids: list[tuple[int, int]] | None = None,
+    required_bps: int = 0,
 ) -> Plan | Refusal:
     terms = PairTerms(SCALE, buy, sell, limits or EdgeLimits())
-    return evaluate(
-        terms, Depth.of(ASKS if asks is None else asks), Depth.of(BIDS if bids is None else bids), free or Funds()
-    )
+    sides = Depth.of(ASKS if asks is None else asks), Depth.of(BIDS if bids is None else bids)
+    return evaluate(terms, *sides, free or Funds(), Decimal(required_bps))
 
 
 def with_terms(**changes: Decimal | FeeIn) -> VenueTerms:
@@ -313,7 +313,7 @@ def test_first_failing_constraint_is_named_in_the_order_of_the_codes() -> None:
     assert reason_of(plan_of(free=poor, limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.INSUFFICIENT_BALANCE
     assert reason_of(plan_of(limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.MAX_NOTIONAL
     assert reason_of(plan_of(limits=EdgeLimits(min_net=Decimal(10)))) is Reason.NET_BELOW_MINIMUM
-    assert reason_of(plan_of(limits=EdgeLimits(min_edge_bps=Decimal(979)))) is Reason.EDGE_BELOW_THRESHOLD
+    assert reason_of(plan_of(required_bps=979)) is Reason.EDGE_BELOW_THRESHOLD
 
 
 def test_residual_above_dust_is_refused_when_no_lot_of_the_sell_side_fits() -> None:
@@ -353,7 +353,7 @@ def test_locked_books_with_a_rebate_can_still_pay() -> None:
 def test_higher_edge_threshold_takes_a_smaller_size_rather_than_none() -> None:
     asks = [(1000, 50), (1050, 50)]
     whole = sure(plan_of(asks=asks))
-    picky = sure(plan_of(asks=asks, limits=EdgeLimits(min_edge_bps=Decimal(900))))
+    picky = sure(plan_of(asks=asks, required_bps=900))
     assert whole.buy_size == 100
     assert 50 < picky.buy_size < 100
     assert picky.edge_bps() >= 900

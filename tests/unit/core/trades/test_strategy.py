@@ -1,7 +1,6 @@
 """A strategy proposes and never sends; the engine checks each proposal, trades those that pass, and nothing else."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from decimal import Decimal
 
 import msgspec
 import pytest
@@ -92,7 +91,7 @@ class Blind(Idle):
     def plan(self) -> Plan:
         state = self.state
         buy, sell = (VenueTerms.of(state.instruments[key]) for key in ROUTE)
-        terms = PairTerms(state.books.scales[SYMBOL], buy, sell, EdgeLimits.of(Limits(min_edge_bps=D(1)), Decimal(1)))
+        terms = PairTerms(state.books.scales[SYMBOL], buy, sell, EdgeLimits.of(Limits()))
         plan = evaluate(terms, state.books.asks("gate", SYMBOL), state.books.bids("okx", SYMBOL))
         assert isinstance(plan, Plan)
         return plan
