@@ -289,10 +289,11 @@ class Engine:
                 self.strategy.on_event(event)
             if self.state.control.flattening:
                 deque(self.openings.of(self.flattener, event.t_ns), maxlen=0)
-            self.late_legs.lift_if_over(event.t_ns)
+            if self.state.control.late:
+                self.late_legs.lift_if_over(event.t_ns)
             if self.state.decision_books.waiting and not drained:
                 self.state.decision_books.write()  # one event later: the orders decided on them have left
-            if not isinstance(event, RunEnded):
+            if self.shutdown.begun and not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
             return self.state.out.take()
 
