@@ -34,7 +34,7 @@ MUTANTS = {
     "block-unseen": Mutant(
         "what blocks a venue or an instrument keeps proposals from opening there",
         "arb/core/risk/blockers.py",
-        "        found += [block.source.reason] if block is not None else []\n",
+        "        if block is not None:\n            found.append(block.source.reason)\n",
         "",
     ),
     "limits-unseen": Mutant(
@@ -318,8 +318,8 @@ MUTANTS = {
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
         "arb/core/risk/openings.py",
-        "if any((venue, symbol) in manager.busy for venue in venues):",
-        "if all((venue, symbol) in manager.busy for venue in venues):",
+        "if (venues[0], symbol) in manager.busy or (venues[-1], symbol) in manager.busy:",
+        "if (venues[0], symbol) in manager.busy and (venues[-1], symbol) in manager.busy:",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",

@@ -51,7 +51,7 @@ class Openings:
                 yield
 
     def check(self, opening: PairOpening | OrderOpening, now_ns: int) -> Answer | None:
-        """Refuse an opening for the first reason that holds, in the order of `Reason`, or count it in the rate budgets.
+        """Refuse an opening for the first reason that holds, or count it in the rate budgets of its venues.
 
         `open` must follow where the answer is None.
         """
@@ -66,8 +66,10 @@ class Openings:
                 self._refusals.limit(limit, opening.route, now_ns)
         if limit is not None:
             return Answer(reason=Reason.RISK_LIMIT, limit=limit)
-        if any((venue, symbol) in manager.busy for venue in venues):
+        if (venues[0], symbol) in manager.busy or (venues[-1], symbol) in manager.busy:
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
+        if state.books.impacted_among(symbol, venues):  # a closed pair took levels that these books may still show
+            return Answer(reason=Reason.OWN_IMPACT)
         if not state.budget.try_enter(venues, symbol, manager.hedges_held, now_ns):
             return Answer(reason=Reason.RATE_BUDGET)
         return None
