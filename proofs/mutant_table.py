@@ -34,7 +34,7 @@ MUTANTS = {
     "block-unseen": Mutant(
         "what blocks a venue or an instrument keeps proposals from opening there",
         "arb/core/risk/blockers.py",
-        "        found += [block.source.reason] if block is not None else []\n",
+        "        if block is not None:\n            found.append(block.source.reason)\n",
         "",
     ),
     "limits-unseen": Mutant(

@@ -52,7 +52,7 @@ class Openings:
                 yield
 
     def check(self, opening: PairOpening | OrderOpening, now_ns: int) -> Answer | None:
-        """Refuse an opening for the first reason that holds, in the order of `Reason`, or count it in the rate budgets.
+        """Refuse an opening for the first reason that holds, or count it in the rate budgets of its venues.
 
         `open` must follow where the answer is None.
         """
@@ -69,6 +69,8 @@ class Openings:
             return Answer(reason=Reason.RISK_LIMIT, limit=limit)
         if any(key in manager.busy for key in keys):
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
+        if any(state.books.impacted(*key) for key in keys):  # a closed pair took levels that these books may still show
+            return Answer(reason=Reason.OWN_IMPACT)
         venues = tuple(venue for venue, _ in keys)
         if not state.budget.try_enter(venues, group_of(keys[0][1]), manager.hedges_held, now_ns):
             return Answer(reason=Reason.RATE_BUDGET)

@@ -232,8 +232,6 @@ class Drill(Stepwise):
             return f"{venue} does not list {symbol}, or does not answer"
         reason = self._blockers.reason(((venue, symbol),), now_ns)
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))
-        if reason is None and state.books.impacted(venue, symbol):
-            reason = Reason.OWN_IMPACT
         if reason is None and (state.books.awaited(venue, symbol) or not (bids and asks)):
             reason = Reason.NO_DEPTH
         if reason is not None:

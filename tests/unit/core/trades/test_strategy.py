@@ -217,6 +217,15 @@ def test_a_second_pair_on_the_books_of_an_open_one_is_refused() -> None:
     assert len(bench.placed()) == 2
 
 
+def test_nothing_opens_on_books_that_may_still_show_the_levels_that_a_closed_pair_took() -> None:
+    bench, strategy = blind()
+    for order in [command for command in bench.drain() if isinstance(command, PlaceOrder)]:
+        bench.tell(OrderFilled(fill=a_fill(order, "1")))
+    strategy.rows.add(0)
+    bench.drain()
+    assert [answer.reason for answer in strategy.answers] == [None, Reason.OWN_IMPACT]
+
+
 def test_an_opening_takes_the_rate_budget_of_both_venues_and_is_refused_without_one() -> None:
     bench, strategy = blind()
     budget = bench.engine.state.budget
