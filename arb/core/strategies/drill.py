@@ -30,7 +30,7 @@ from arb.core.trades.strategy import (
     Proposal,
     RunEnding,
     Stepwise,
-    Told,
+    StrategyEvent,
     TradeExit,
 )
 from arb.core.trades.table import TradeTable
@@ -169,7 +169,7 @@ class Drill(Stepwise):
 
     def on_quotes(self, rows: Iterable[int]) -> None: ...
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         self._stopped = self._stopped or isinstance(event, RunEnding)
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:

@@ -109,7 +109,7 @@ class RunEnding(msgspec.Struct, frozen=True):
     t_ns: int
 
 
-Told = AnyEvent | Answer | RulesChanged | HealthChanged | Woken | RunEnding
+StrategyEvent = AnyEvent | Answer | RulesChanged | HealthChanged | Woken | RunEnding
 
 
 class Strategy(Protocol):
@@ -118,7 +118,7 @@ class Strategy(Protocol):
     def on_quotes(self, rows: Iterable[int]) -> None:
         """Take a frame's changed rows of the book arena. The path of every frame: it must be fast."""
 
-    def on_event(self, event: Told) -> None:
+    def on_event(self, event: StrategyEvent) -> None:
         """Take an event that the engine has handled, all but `QueueDrained`; a change within one; or an answer."""
 
     def propose(self, now_ns: int) -> Proposal | None:
@@ -159,11 +159,11 @@ class Stepwise:
         self._under_way = None
         return None
 
-    def on_event(self, event: Told) -> None:
+    def on_event(self, event: StrategyEvent) -> None:
         if type(event) is Answer:
             self.answer = event
         else:
-            self.told(event)
+            self.take_event(event)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         """Take any other event."""

@@ -38,7 +38,7 @@ from arb.core.trades.strategy import (
     RulesChanged,
     RunEnding,
     Stepwise,
-    Told,
+    StrategyEvent,
     TradeExit,
 )
 from arb.core.trades.table import TradeTable
@@ -56,12 +56,12 @@ class Idle(Stepwise):
         self.state = state
         self.orders = orders
         self.rows: set[int] = set()
-        self.heard: list[Told] = []
+        self.heard: list[StrategyEvent] = []
 
     def on_quotes(self, rows: Iterable[int]) -> None:
         self.rows.update(rows)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         self.heard.append(event)
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
