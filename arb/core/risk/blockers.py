@@ -1,4 +1,4 @@
-"""What keeps a trade from opening now, whatever the prices: a block, or a condition of an instant, a book or a route."""
+"""The first reason not to open a trade now, apart from prices: a block, or a condition of an instant, a book or a route."""
 
 from operator import attrgetter
 

@@ -21,7 +21,7 @@ from arb.market.numbers import exact
 from arb.market.route import Key, Route
 
 AT_ONCE = 0
-"""`Strategy.wake_ns`: in the next turn of the loop, whatever is unread. Work was deferred that waits for nothing."""
+"""`Strategy.wake_ns`: in the next turn of the loop, with or without unread data. Work was deferred that waits for nothing."""
 ONCE_READ = 1
 """`Strategy.wake_ns`: as soon as the received data has been read."""
 NEVER = 2**63 - 1
