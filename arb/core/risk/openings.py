@@ -38,8 +38,8 @@ class Openings:
         match proposal:
             case PairOpening() | OrderOpening():
                 return self.check(proposal, now_ns) or self.open(proposal, now_ns)
-            case ResidualExit(symbol, kind):
-                return Answer(self._one_venue.exit(symbol, kind, now_ns))
+            case ResidualExit(symbol, dust):
+                return Answer(self._one_venue.exit(symbol, now_ns, dust=dust))
             case TradeExit(trade_id):
                 return Answer(self._exit(trade_id))
 

@@ -271,4 +271,4 @@ class Closer:
         block = self.state.block(symbol, self.state.venues_of(symbol), now_ns)
         if block is not None and block.source.reason is Reason.HALTED:
             return False
-        return self._take(ResidualExit(symbol, PairKind.DUST), now_ns).trade_id is not None
+        return self._take(ResidualExit(symbol, dust=True), now_ns).trade_id is not None

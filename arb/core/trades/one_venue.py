@@ -53,12 +53,12 @@ class OneVenueTrades:
         self.manager.send(trade, leg, now_ns)
         return trade.id
 
-    def exit(self, symbol: str, kind: PairKind, now_ns: int) -> int | None:
+    def exit(self, symbol: str, now_ns: int, *, dust: bool) -> int | None:
         """Open a trade for the carried base of a symbol, or for its dust, which it inherits at the booked value.
 
         Return its id; None where no venue takes such an order now.
         """
-        residuals, dust = self.state.residuals, kind is PairKind.DUST
+        residuals = self.state.residuals
         held = residuals.dust(symbol) if dust else residuals.carried(symbol)
         venue = self._venue_for(symbol, held.size, now_ns)
         if venue is None:
@@ -66,7 +66,7 @@ class OneVenueTrades:
         residual = residuals.take_dust(symbol) if dust else residuals.take_carried(symbol)
         mark = (residual.booked / residual.size).quantize(MARK_STEP)
         trade = self._open(
-            kind,
+            PairKind.DUST if dust else PairKind.FLATTEN,
             self.state.instruments[venue, symbol],
             now_ns,
             (),

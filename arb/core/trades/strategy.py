@@ -15,7 +15,7 @@ import msgspec
 from arb.core.messages.events import AnyEvent
 from arb.core.messages.legs import Leg
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import OpportunityRecord, PairKind
+from arb.core.messages.records import OpportunityRecord
 from arb.core.pricing.plan import Plan
 from arb.market.numbers import exact
 from arb.market.route import Key, Route
@@ -65,10 +65,10 @@ class TradeExit(msgspec.Struct, frozen=True):
 
 
 class ResidualExit(msgspec.Struct, frozen=True):
-    """Trade away the base that closed trades left of a symbol: what they carried (kind `flatten`), or their dust."""
+    """Trade away the base of a symbol that closed trades have carried, or their `dust`."""
 
     symbol: str
-    kind: PairKind
+    dust: bool
 
 
 Proposal = PairOpening | OrderOpening | TradeExit | ResidualExit

@@ -105,7 +105,7 @@ class OnceAndOut(Blind):
         if not self.orders.pairs:
             yield from super().wanted()
         elif self.state.residuals.carried(SYMBOL).size:
-            yield ResidualExit(SYMBOL, PairKind.FLATTEN)
+            yield ResidualExit(SYMBOL, dust=False)
 
 
 def crossed(bench: Bench) -> None:
