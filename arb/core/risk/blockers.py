@@ -56,7 +56,8 @@ class Blockers:
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         """Return the first reason of the moment at a venue and in its book."""
         state, key = self.state, (venue, symbol)
-        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
+        instrument = state.instruments.get(key)
+        if instrument is None or instrument.ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
         if self.orders.watched and key in map(_book_of, self.orders.watched.values()):
             return Reason.UNKNOWN_OUTSTANDING

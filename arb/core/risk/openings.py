@@ -20,7 +20,11 @@ from arb.core.trades.strategy import (
     Strategy,
     TradeExit,
 )
+from arb.errors import require
 from arb.market.symbol import group_of
+
+PROPOSALS_MAX = 10_000
+"""More than any strategy has at one drain: one that repeats a refused proposal for ever would hang the engine."""
 
 
 class Openings:
@@ -45,7 +49,10 @@ class Openings:
 
     def of(self, strategy: Strategy | Stepwise, now_ns: int) -> Iterator[None]:
         """Answer the proposals of a strategy, one at a time; yield after each that opens or exits a trade."""
+        asked = 0
         while (proposal := strategy.propose(now_ns)) is not None:
+            asked += 1
+            require(asked <= PROPOSALS_MAX, f"a strategy proposes more than {PROPOSALS_MAX} times on the same books")
             answer = self.take(proposal, now_ns)
             strategy.on_event(answer)
             if answer.trade_id is not None:

@@ -42,6 +42,7 @@ from arb.core.trades.strategy import (
     TradeExit,
 )
 from arb.core.trades.table import TradeTable
+from arb.errors import InvariantError
 from arb.market.order import Side
 from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D, a_fill, a_refusal
@@ -206,6 +207,23 @@ def test_a_leg_priced_too_far_from_other_venues_is_refused() -> None:
     bench, strategy = blind(limits=Limits(entry_band_bps=D(50)))
     bench.drain()
     assert strategy.answers == [Answer(reason=Reason.RISK_LIMIT, limit="entry_band_bps")]
+
+
+def test_nothing_opens_in_an_instrument_that_is_not_listed() -> None:
+    bench, strategy = blind()
+    unlisted = Route.of("XYZ/USDT", "gate", "okx")
+    answer = bench.engine.openings.take(PairOpening(unlisted, strategy.plan()), bench.now_ns)
+    assert answer == Answer(reason=Reason.INSTRUMENT_HALTED)
+
+
+def test_a_strategy_that_repeats_a_refused_proposal_for_ever_stops_the_engine_and_does_not_hang_it() -> None:
+    bench, strategy = blind(
+        limits=Limits(max_open_pairs=1, max_notional_quote=D("0.01"), daily_notional_quote=D("0.01"))
+    )
+    plan = strategy.plan()
+    strategy.propose = lambda now_ns: PairOpening(ROUTE, plan)  # type: ignore[method-assign]
+    with pytest.raises(InvariantError, match="proposes more than 10000 times on the same books"):
+        list(bench.engine.openings.of(strategy, bench.now_ns))
 
 
 def test_a_second_pair_on_the_books_of_an_open_one_is_refused() -> None:
