@@ -32,7 +32,7 @@ MUTANTS = {
         "        ahead_ns",
     ),
     "block-unseen": Mutant(
-        "what blocks a venue or an instrument keeps proposals from opening there",
+        "no proposal opens where a venue or an instrument is blocked",
         "arb/core/risk/blockers.py",
         "        if block is not None:\n            found.append(block.source.reason)\n",
         "",

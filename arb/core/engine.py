@@ -398,7 +398,7 @@ class Engine:
 
     def _on_drained(self, event: QueueDrained) -> None:
         for _ in self._opening:
-            self.state.out.write_rows()  # the next judgement must count what has opened
+            self.state.out.write_rows()  # the next judgement must count the new trade
         self._set_wake(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 

@@ -21,8 +21,8 @@ class Blockers:
     def reason(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
         """Return the first reason not to open a trade in these instruments now, one or a route; None without one.
 
-        A strategy asks before it looks at prices, and the engine before it opens: the answer is kept for that. It holds within
-        a step until something opens or a block changes.
+        A strategy asks before it looks at prices, and the engine before it opens. So the answer is cached within a step, until
+        something opens or a block changes.
         """
         out = self.state.out
         asked = out.cause, now_ns, len(out.intents), len(self.orders.open), self.state.blocks.revision, keys

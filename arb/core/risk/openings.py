@@ -1,4 +1,4 @@
-"""The engine's check of every proposal, and its way to the orders: blocks, limits, budgets, reservations, rows."""
+"""The engine's answers to proposals: it checks every opening (blocks, limits, budgets), and exits without a check."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ class Openings:
         self._refusals = RefusalReports(state)
 
     def take(self, proposal: Proposal, now_ns: int) -> Answer:
-        """Open or exit what a proposal asks for. No block, limit or budget refuses an exit."""
+        """Open or exit as a proposal asks. No block, limit or budget refuses an exit."""
         match proposal:
             case PairOpening() | OrderOpening():
                 return self.check(proposal, now_ns) or self.open(proposal, now_ns)

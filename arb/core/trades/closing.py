@@ -85,7 +85,7 @@ class Closer:
             self._trade_excess_dust(now_ns)
 
     def reopened_e8(self) -> int:
-        """Return the loss that reopened pairs would add to the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        """Return the loss of the day if all reopened pairs closed now at exit prices, in 1e-8 quote (<= 0)."""
         lost = 0
         for pair in self.orders.open.values():
             if pair.booked is not None:

@@ -2,7 +2,8 @@
 
 Our resting orders are cancelled. Open pairs are repaired at the cheapest venue, even under the policy `hold`. Pairs of kind
 `flatten` trade carried base away, and pairs of kind `dust` the dust that is a legal order by now. Each symbol has one order at
-a time, and only one that reduces the imbalance, so exposure never rises. Other holdings of the account and foreign orders are
+a time, and only one that reduces the imbalance, so exposure never rises. A pair that a late fill reopens after the end is
+repaired as the settings say. Other holdings of the account and foreign orders are
 not touched.
 """
 
@@ -52,7 +53,8 @@ class Flattener(Stepwise):
                 if self.answer.trade_id is None:
                     waits = self._waits(symbol, now_ns, dust=dust) or waits
                 else:
-                    self._tried[symbol] += dust
+                    if dust:
+                        self._tried[symbol] += 1
                     self.state.out.timer(PairTimer(self.answer.trade_id), now_ns)
         if self.manager.open:
             return

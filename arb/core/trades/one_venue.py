@@ -1,7 +1,7 @@
 """Trades that begin at one venue: a test order, or base of closed trades that is traded away (kinds `dust` and `flatten`).
 
-Each names its venue as buy and sell venue. The second kind has no entries. It names a venue where an order was legal at its
-opening, and all its orders are repairs, which go to the best venue that lists the symbol.
+Each names its venue as buy and sell venue. A trade of kind `dust` or `flatten` has no entries. It names a venue where an order
+was legal at its opening, and all its orders are repairs, which go to the best venue that lists the symbol.
 """
 
 from decimal import Decimal
@@ -100,7 +100,7 @@ class OneVenueTrades:
     def _open(
         self, kind: PairKind, instrument: Instrument, now_ns: int, legs: tuple[Leg, ...], **planned: Any
     ) -> PairTrade:
-        """Reserve for a trade and journal it; what is not `planned` is zero."""
+        """Reserve for a trade and journal it; numbers that are not `planned` are zero."""
         state, symbol, venue = self.state, instrument.symbol, instrument.venue
         number = state.next_number("pairs")
         plan = PlanRecord(

@@ -1,9 +1,9 @@
 """The seam between a strategy and the engine: a strategy proposes, and never sends.
 
 The engine tells its strategies of quotes and events, all in one thread. It asks for proposals when the received data may be
-acted on, one at a time, and answers each before it asks for the next. It checks a proposal, reserves for it, journals it and
-sends its orders (`core/risk/openings.py`). After that the engine manages the trade: orders, repairs, closing, halts and
-reconciliation are the same for every strategy.
+acted on, one at a time, and answers each before it asks for the next. It checks an opening, reserves for it, writes its
+intent, sends its orders, and then journals its rows (`core/risk/openings.py`). Exits are not checked. After that the engine
+manages the trade: orders, repairs, closing, halts and reconciliation are the same for every strategy.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,14 +21,14 @@ from arb.market.numbers import exact
 from arb.market.route import Key, Route
 
 AT_ONCE = 0
-"""`Strategy.wake_ns`: in the next turn of the loop, with or without unread data. Work was deferred that waits for nothing."""
+"""`Strategy.wake_ns`: in the next turn of the loop, even with unread data: deferred work is ready."""
 ONCE_READ = 1
 """`Strategy.wake_ns`: as soon as the received data has been read."""
 NEVER = 2**63 - 1
 
 
 class PairOpening(msgspec.Struct, frozen=True):
-    """Open an arbitrage pair: both legs of `plan` on `route`, as orders that fill at once or not at all.
+    """Open an arbitrage pair: both legs of `plan` on `route`, as IOC orders: each may fill in part, the venue cancels the rest.
 
     `opportunity_id`: the row that the pair is traded on, if any; `opportunity` makes that row once the orders have left.
     """
@@ -77,7 +77,7 @@ Proposal = PairOpening | OrderOpening | TradeExit | ResidualExit
 class Answer(msgspec.Struct, frozen=True):
     """The engine's answer to a proposal: the trade that was opened or exited; None: none was.
 
-    `reason`: why an opening was refused; `limit`: the key of the limit it would have passed.
+    `reason`: why an opening was refused; `limit`: the key of the limit it would have exceeded.
     """
 
     trade_id: int | None = None
@@ -122,16 +122,16 @@ class Strategy(Protocol):
         """Take an event that the engine has handled, all but `QueueDrained`; a change within one; or an answer."""
 
     def propose(self, now_ns: int) -> Proposal | None:
-        """Return what to open or exit next on the present books, None for nothing more; ask it again after each answer.
+        """Return the next opening or exit on the present books, None for nothing more; ask it again after each answer.
 
-        Orders wait only for the first proposal, so work that may follow them belongs behind it. Books whose connections have
+        The orders of the first proposal leave first: do all other work after it. Books whose connections have
         unread bytes (`Books.awaited`) are about to change.
         """
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
         """Return when `propose` has something to do: `AT_ONCE`, `ONCE_READ`, an instant, or `NEVER`.
 
-        With connections that have `unread` bytes: what can wait for these bytes is not due. Asked often, so be quick.
+        With connections that have `unread` bytes: work that can wait for these bytes is not due. Asked often, so be quick.
         """
 
     def explain(self, route: Route) -> Reason | None:
