@@ -32,9 +32,9 @@ MUTANTS = {
         "        ahead_ns",
     ),
     "block-unseen": Mutant(
-        "what blocks a venue or an instrument keeps proposals from opening there",
+        "no proposal opens where a venue or an instrument is blocked",
         "arb/core/risk/blockers.py",
-        "        found += [block.source.reason] if block is not None else []\n",
+        "        if block is not None:\n            found.append(block.source.reason)\n",
         "",
     ),
     "limits-unseen": Mutant(

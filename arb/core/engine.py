@@ -314,7 +314,7 @@ class Engine:
         self._set_wake(now_ns)
 
     def _set_wake(self, now_ns: int) -> None:
-        """Set a timer for the first instant that a strategy waits for, whatever data is read until then."""
+        """Set a timer for the first instant that a strategy waits for; data may wake it earlier."""
         known = (strategy.wake_ns(self._connections) for strategy in self.strategies)
         due_ns = min((wake_ns for wake_ns in known if wake_ns > ONCE_READ), default=NEVER)
         if due_ns < NEVER and not now_ns < self._wake_ns <= due_ns:
@@ -399,7 +399,7 @@ class Engine:
 
     def _on_drained(self, event: QueueDrained) -> None:
         for _ in self._opening:
-            self.state.out.write_rows()  # the next judgement must count what has opened
+            self.state.out.write_rows()  # the next judgement must count the new trade
         self._set_wake(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 

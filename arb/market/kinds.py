@@ -1,4 +1,4 @@
-"""The kinds of instruments: in what their sizes and results are counted, and what a fill moves in the account's wallets.
+"""The kinds of instruments: the units of their sizes and results, and the amounts that a fill moves in the account's wallets.
 
 Spot is the only kind that is traded. Another kind answers the same questions: it settles its result in one asset, and its
 fills move no base.
@@ -46,7 +46,7 @@ class Kind(Protocol):
         """The asset in which results are paid."""
 
     def flows(self, fill: Execution) -> dict[str, Decimal]:
-        """Return by asset what a fill adds to the account, its fee included; below zero: what it takes.
+        """Return by asset the amounts that a fill adds to the account, its fee included; below zero: that it takes.
 
         Exact in a context of enough digits, such as `DECIMALS`.
         """

@@ -51,7 +51,7 @@ def upgrade() -> None:
         *(sa.CheckConstraint(sql, name=name) for name, sql in CHECKS.items()),
         sa.ForeignKeyConstraint(["pair_trade_id"], ["pair_trades.id"], name="fk_trade_legs_pair_trade_id"),
         sa.PrimaryKeyConstraint("pair_trade_id", "n", name="pk_trade_legs"),
-        comment="planned legs of pair trades, one row each: what was to be traded where, and at what limit",
+        comment="planned legs of pair trades, one row each: instrument, side, size and limit",
     )
     op.execute(LEGS_OF_PAIRS.format(which="true"))
     op.add_column(

@@ -1,4 +1,4 @@
-"""The judge of legs: what the ledger calls the legs of a pair is what its plan in the journal set out to trade."""
+"""The judge of legs: the legs of a pair in the ledger are those of its plan in the journal."""
 
 import json
 from collections.abc import Iterator

@@ -68,7 +68,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     virtual_s: float
     pairs: int
     positions: dict[Key, dict[str, Decimal]]
-    """By asset, what the last process holds as moved by the fills of each instrument."""
+    """By asset, the amounts that the fills of each instrument moved, as the last process holds them."""
     slowed: list[Spell]
     """Where frames that were received came late by a slow line."""
 

@@ -38,7 +38,7 @@ class FlatNow(msgspec.Struct, frozen=True):
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """What is to be traded, and how it ends.
+    """The orders to send, and how the trade ends.
 
     `legs`: the orders that it opens with; none where it trades a residual away, or where its orders left before a restart.
     `target`: the net exposure that it is to end with, in coins, by coin; 0 for all others.

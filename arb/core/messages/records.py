@@ -77,7 +77,7 @@ class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
 
 
 class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecord"):
-    """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero.
+    """One episode in which the net of the best trade, ignoring thresholds and balances, was above zero.
 
     `required_edge_bps`: the edge required of a pair at `best_ns`, with the legs' cost and the inventory's skew. None where no
     bands of the inventory were in force, or other reasons took precedence.

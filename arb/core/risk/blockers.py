@@ -1,4 +1,6 @@
-"""What keeps a trade from opening now, whatever the prices: a block, or a condition of an instant, a book or a route."""
+"""The first reason not to open a trade now, apart from prices: a block, or a condition of an instant, a book or a route."""
+
+from operator import attrgetter
 
 from arb.core.fees.fees import unsupported
 from arb.core.messages.reasons import Reason
@@ -19,8 +21,8 @@ class Blockers:
     def reason(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
         """Return the first reason not to open a trade in these instruments now, one or a route; None without one.
 
-        A strategy asks before it looks at prices, and the engine before it opens: the answer is kept for that. It holds within
-        a step until something opens or a block changes.
+        A strategy asks before it looks at prices, and the engine before it opens. So the answer is cached within a step, until
+        something opens or a block changes.
         """
         out = self.state.out
         asked = out.cause, now_ns, len(out.intents), len(self.orders.open), self.state.blocks.revision, keys
@@ -30,9 +32,15 @@ class Blockers:
 
     def _reason(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
         state = self.state
-        found = self._first(keys, now_ns)
-        if found is not None and found.rank < Reason.BOOK_SKEW.rank:
-            return found
+        block = state.block(group_of(keys[0][1]), [venue for venue, _ in keys], now_ns)
+        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
+            return block.source.reason
+        found = [reason for key in keys if (reason := self._at(*key, now_ns)) is not None]
+        if block is not None:
+            found.append(block.source.reason)
+        first = min(found, key=attrgetter("rank")) if found else None
+        if first is not None and first.rank < Reason.BOOK_SKEW.rank:
+            return first
         if isinstance(keys, Route):
             if state.books.skewed(*keys):
                 return Reason.BOOK_SKEW
@@ -43,20 +51,13 @@ class Blockers:
         for key in keys:
             if unsupported(state, state.instruments[key]):
                 return Reason.FEE_UNKNOWN
-        return found
-
-    def _first(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
-        """Return the first reason of these instruments and in their books: a block's, or one of the moment."""
-        block = self.state.block(group_of(keys[0][1]), [venue for venue, _ in keys], now_ns)
-        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
-            return block.source.reason
-        found = [self._at(*key, now_ns) for key in keys]
-        found += [block.source.reason] if block is not None else []
-        return min((reason for reason in found if reason is not None), key=lambda reason: reason.rank, default=None)
+        return first
 
     def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        """Return the first reason of the moment at a venue and in its book."""
         state, key = self.state, (venue, symbol)
-        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
+        instrument = state.instruments.get(key)
+        if instrument is None or instrument.ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
         if self.orders.watched and key in map(_book_of, self.orders.watched.values()):
             return Reason.UNKNOWN_OUTSTANDING

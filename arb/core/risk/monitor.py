@@ -59,11 +59,11 @@ class VenueMonitor:
         state: EngineState,
         orders: TradeTable,
         on_quotes: Callable[[Iterable[int]], None],
-        tell: Callable[[HealthChanged], None],
+        notify: Callable[[HealthChanged], None],
     ) -> None:
-        """`on_quotes` gets the rows of books made unusable; `tell` passes a change on to the strategies."""
+        """`on_quotes` gets the rows of books made unusable; `notify` passes a change on to the strategies."""
         self.state = state
-        self._tell = tell
+        self._notify = notify
         self.exposure = ExposureWatch(state, orders)
         self._books = BookWatch(state, on_quotes)
         # Since when the books of connections stand still, by name, and the reported ones among them.
@@ -123,7 +123,7 @@ class VenueMonitor:
         if unwell != state.control.unwell:
             state.control.unwell = unwell
             state.out.persist(state.control.record(now_ns, text))
-        self._tell(HealthChanged(tuple(symbol for venue, symbol in state.instruments if venue == change.venue)))
+        self._notify(HealthChanged(tuple(symbol for venue, symbol in state.instruments if venue == change.venue)))
 
 
 class ExposureWatch:

@@ -1,4 +1,4 @@
-"""The engine's check of every proposal, and its way to the orders: blocks, limits, budgets, reservations, rows."""
+"""The engine's answers to proposals: it checks every opening (blocks, limits, budgets), and exits without a check."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,11 @@ from arb.core.trades.strategy import (
     Strategy,
     TradeExit,
 )
+from arb.errors import require
 from arb.market.symbol import group_of
+
+PROPOSALS_MAX = 10_000
+"""More than any strategy has at one drain: one that repeats a refused proposal for ever would hang the engine."""
 
 
 class Openings:
@@ -34,25 +38,28 @@ class Openings:
         self._refusals = RefusalReports(state)
 
     def take(self, proposal: Proposal, now_ns: int) -> Answer:
-        """Open or exit what a proposal asks for. No block, limit or budget refuses an exit."""
+        """Open or exit as a proposal asks. No block, limit or budget refuses an exit."""
         match proposal:
             case PairOpening() | OrderOpening():
                 return self.check(proposal, now_ns) or self.open(proposal, now_ns)
-            case ResidualExit(symbol, kind):
-                return Answer(self._one_venue.exit(symbol, kind, now_ns))
+            case ResidualExit(symbol, dust):
+                return Answer(self._one_venue.exit(symbol, now_ns, dust=dust))
             case TradeExit(trade_id):
                 return Answer(self._exit(trade_id))
 
     def of(self, strategy: Strategy | Stepwise, now_ns: int) -> Iterator[None]:
         """Answer the proposals of a strategy, one at a time; yield after each that opens or exits a trade."""
+        asked = 0
         while (proposal := strategy.propose(now_ns)) is not None:
+            asked += 1
+            require(asked <= PROPOSALS_MAX, f"a strategy proposes more than {PROPOSALS_MAX} times on the same books")
             answer = self.take(proposal, now_ns)
             strategy.on_event(answer)
             if answer.trade_id is not None:
                 yield
 
     def check(self, opening: PairOpening | OrderOpening, now_ns: int) -> Answer | None:
-        """Refuse an opening for the first reason that holds, in the order of `Reason`, or count it in the rate budgets.
+        """Refuse an opening for the first reason that holds, or count it in the rate budgets of its venues.
 
         `open` must follow where the answer is None.
         """
@@ -69,6 +76,8 @@ class Openings:
             return Answer(reason=Reason.RISK_LIMIT, limit=limit)
         if any(key in manager.busy for key in keys):
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
+        if any(state.books.impacted(*key) for key in keys):  # a closed pair took levels that these books may still show
+            return Answer(reason=Reason.OWN_IMPACT)
         venues = tuple(venue for venue, _ in keys)
         if not state.budget.try_enter(venues, group_of(keys[0][1]), manager.hedges_held, now_ns):
             return Answer(reason=Reason.RATE_BUDGET)

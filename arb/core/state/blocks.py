@@ -72,7 +72,7 @@ class Blocks:
     def __init__(self) -> None:
         # By place and name, the blocks that are held there, the one that wins first.
         self._held: dict[str, dict[str, tuple[Block, ...]]] = {}
-        # How often a block was put or lifted: what was read here holds while this is unchanged.
+        # How often a block was put or lifted: earlier answers hold while this is unchanged.
         self.revision = 0
 
     def put(self, block: Block) -> Block:

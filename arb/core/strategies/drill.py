@@ -30,7 +30,7 @@ from arb.core.trades.strategy import (
     Proposal,
     RunEnding,
     Stepwise,
-    Told,
+    StrategyEvent,
     TradeExit,
 )
 from arb.core.trades.table import TradeTable
@@ -169,7 +169,7 @@ class Drill(Stepwise):
 
     def on_quotes(self, rows: Iterable[int]) -> None: ...
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         self._stopped = self._stopped or isinstance(event, RunEnding)
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
@@ -232,8 +232,6 @@ class Drill(Stepwise):
             return f"{venue} does not list {symbol}, or does not answer"
         reason = self._blockers.reason(((venue, symbol),), now_ns)
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))
-        if reason is None and state.books.impacted(venue, symbol):
-            reason = Reason.OWN_IMPACT
         if reason is None and (state.books.awaited(venue, symbol) or not (bids and asks)):
             reason = Reason.NO_DEPTH
         if reason is not None:

@@ -1,9 +1,9 @@
-"""Several strategies as one: all are told of everything and asked in turn; an answer goes to the one that proposed."""
+"""Several strategies as one: all are notified of everything and asked in turn; an answer goes to the one that proposed."""
 
 from collections.abc import Collection, Iterable, Iterator
 
 from arb.core.messages.reasons import Reason
-from arb.core.trades.strategy import Proposal, Stepwise, Strategy, Told
+from arb.core.trades.strategy import Proposal, Stepwise, Strategy, StrategyEvent
 from arb.market.route import Route
 
 
@@ -15,7 +15,7 @@ class Together(Stepwise):
         for strategy in self.strategies:
             strategy.on_quotes(rows)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         for strategy in self.strategies:
             strategy.on_event(event)
 

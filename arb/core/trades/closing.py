@@ -85,7 +85,7 @@ class Closer:
             self._trade_excess_dust(now_ns)
 
     def reopened_e8(self) -> int:
-        """Return the loss that reopened pairs would add to the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        """Return the loss of the day if all reopened pairs closed now at exit prices, in 1e-8 quote (<= 0)."""
         lost = 0
         for pair in self.orders.open.values():
             if pair.booked is not None:
@@ -271,4 +271,4 @@ class Closer:
         block = self.state.block(symbol, self.state.venues_of(symbol), now_ns)
         if block is not None and block.source.reason is Reason.HALTED:
             return False
-        return self._take(ResidualExit(symbol, PairKind.DUST), now_ns).trade_id is not None
+        return self._take(ResidualExit(symbol, dust=True), now_ns).trade_id is not None

@@ -2,7 +2,8 @@
 
 Our resting orders are cancelled. Open pairs are repaired at the cheapest venue, even under the policy `hold`. Pairs of kind
 `flatten` trade carried base away, and pairs of kind `dust` the dust that is a legal order by now. Each symbol has one order at
-a time, and only one that reduces the imbalance, so exposure never rises. Other holdings of the account and foreign orders are
+a time, and only one that reduces the imbalance, so exposure never rises. A pair that a late fill reopens after the end is
+repaired as the settings say. Other holdings of the account and foreign orders are
 not touched.
 """
 
@@ -12,7 +13,6 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.messages.incidents import IncidentKind, Severity
-from arb.core.messages.records import PairKind
 from arb.core.messages.timers import FlattenTimer, PairTimer
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.opening import TradeManager
@@ -31,7 +31,7 @@ class Flattener(Stepwise):
         self.state = state
         self.manager = manager
         self._legal_at = legal_at
-        self._tried: Counter[tuple[PairKind, str]] = Counter()
+        self._tried: Counter[str] = Counter()
 
     def begin(self, reason: str, now_ns: int) -> None:
         """Stop opening pairs, cancel our resting orders, and begin to trade residuals away."""
@@ -47,13 +47,14 @@ class Flattener(Stepwise):
         if not any(venue_state.snapshot_taken for venue_state in self.state.venues.values()):
             return  # before the first account snapshot nothing can be traded, and the venues' rules are not all known
         waits = False
-        for kind in (PairKind.FLATTEN, PairKind.DUST):
-            for symbol in self._symbols(kind):
-                yield ResidualExit(symbol, kind)
+        for dust in (False, True):
+            for symbol in self._symbols(dust=dust):
+                yield ResidualExit(symbol, dust)
                 if self.answer.trade_id is None:
-                    waits = self._waits(symbol, kind, now_ns) or waits
+                    waits = self._waits(symbol, now_ns, dust=dust) or waits
                 else:
-                    self._tried[kind, symbol] += 1
+                    if dust:
+                        self._tried[symbol] += 1
                     self.state.out.timer(PairTimer(self.answer.trade_id), now_ns)
         if self.manager.open:
             return
@@ -62,20 +63,20 @@ class Flattener(Stepwise):
         else:
             self._end(now_ns)
 
-    def _symbols(self, kind: PairKind) -> list[str]:
-        """Return the symbols with a residual of a kind in which no pair is open; dust is tried `DUST_TRIES` times at most."""
-        residuals, trading = self.state.residuals, {pair.plan.symbol for pair in self.manager.open.values()}
-        if kind is PairKind.FLATTEN:
-            return [symbol for symbol in residuals.carried_symbols() if symbol not in trading]
-        dust = (symbol for symbol in residuals.dust_symbols() if symbol not in trading)
-        return [symbol for symbol in dust if self._tried[kind, symbol] < DUST_TRIES]
+    def _symbols(self, *, dust: bool) -> list[str]:
+        """Return the symbols with such a residual in which no pair is open; dust is tried `DUST_TRIES` times at most."""
+        residuals, skipped = self.state.residuals, {pair.plan.symbol for pair in self.manager.open.values()}
+        if dust:
+            skipped.update(symbol for symbol, tries in self._tried.items() if tries >= DUST_TRIES)
+        symbols = residuals.dust_symbols() if dust else residuals.carried_symbols()
+        return [symbol for symbol in symbols if symbol not in skipped]
 
-    def _waits(self, symbol: str, kind: PairKind, now_ns: int) -> bool:
+    def _waits(self, symbol: str, now_ns: int, *, dust: bool) -> bool:
         """Return whether an exit that was not possible has to wait for a usable book.
 
         That is worth while where some venue would take an order, or while no book shows whether one would.
         """
-        state, dust = self.state, kind is PairKind.DUST
+        state = self.state
         size = (state.residuals.dust if dust else state.residuals.carried)(symbol).size
         venues = state.venues_of(symbol)
         no_book = not dust and all(state.books.mid(venue, symbol) is None for venue in venues)

@@ -1,7 +1,7 @@
 """Trades that begin at one venue: a test order, or base of closed trades that is traded away (kinds `dust` and `flatten`).
 
-Each names its venue as buy and sell venue. The second kind has no entries. It names a venue where an order was legal at its
-opening, and all its orders are repairs, which go to the best venue that lists the symbol.
+Each names its venue as buy and sell venue. A trade of kind `dust` or `flatten` has no entries. It names a venue where an order
+was legal at its opening, and all its orders are repairs, which go to the best venue that lists the symbol.
 """
 
 from decimal import Decimal
@@ -53,12 +53,12 @@ class OneVenueTrades:
         self.manager.send(trade, leg, now_ns)
         return trade.id
 
-    def exit(self, symbol: str, kind: PairKind, now_ns: int) -> int | None:
+    def exit(self, symbol: str, now_ns: int, *, dust: bool) -> int | None:
         """Open a trade for the carried base of a symbol, or for its dust, which it inherits at the booked value.
 
         Return its id; None where no venue takes such an order now.
         """
-        residuals, dust = self.state.residuals, kind is PairKind.DUST
+        residuals = self.state.residuals
         held = residuals.dust(symbol) if dust else residuals.carried(symbol)
         venue = self._venue_for(symbol, held.size, now_ns)
         if venue is None:
@@ -66,7 +66,7 @@ class OneVenueTrades:
         residual = residuals.take_dust(symbol) if dust else residuals.take_carried(symbol)
         mark = (residual.booked / residual.size).quantize(MARK_STEP)
         trade = self._open(
-            kind,
+            PairKind.DUST if dust else PairKind.FLATTEN,
             self.state.instruments[venue, symbol],
             now_ns,
             (),
@@ -100,7 +100,7 @@ class OneVenueTrades:
     def _open(
         self, kind: PairKind, instrument: Instrument, now_ns: int, legs: tuple[Leg, ...], **planned: Any
     ) -> PairTrade:
-        """Reserve for a trade and journal it; what is not `planned` is zero."""
+        """Reserve for a trade and journal it; numbers that are not `planned` are zero."""
         state, symbol, venue = self.state, instrument.symbol, instrument.venue
         number = state.next_number("pairs")
         plan = PlanRecord(

@@ -1,9 +1,9 @@
 """The seam between a strategy and the engine: a strategy proposes, and never sends.
 
 The engine tells its strategies of quotes and events, all in one thread. It asks for proposals when the received data may be
-acted on, one at a time, and answers each before it asks for the next. It checks a proposal, reserves for it, journals it and
-sends its orders (`core/risk/openings.py`). After that the engine manages the trade: orders, repairs, closing, halts and
-reconciliation are the same for every strategy.
+acted on, one at a time, and answers each before it asks for the next. It checks an opening, reserves for it, writes its
+intent, sends its orders, and then journals its rows (`core/risk/openings.py`). Exits are not checked. After that the engine
+manages the trade: orders, repairs, closing, halts and reconciliation are the same for every strategy.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,20 +15,20 @@ import msgspec
 from arb.core.messages.events import AnyEvent
 from arb.core.messages.legs import Leg
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import OpportunityRecord, PairKind
+from arb.core.messages.records import OpportunityRecord
 from arb.core.pricing.plan import Plan
 from arb.market.numbers import exact
 from arb.market.route import Key, Route
 
 AT_ONCE = 0
-"""`Strategy.wake_ns`: in the next turn of the loop, whatever is unread. Work was deferred that waits for nothing."""
+"""`Strategy.wake_ns`: in the next turn of the loop, even with unread data: deferred work is ready."""
 ONCE_READ = 1
 """`Strategy.wake_ns`: as soon as the received data has been read."""
 NEVER = 2**63 - 1
 
 
 class PairOpening(msgspec.Struct, frozen=True):
-    """Open an arbitrage pair: both legs of `plan` on `route`, as orders that fill at once or not at all.
+    """Open an arbitrage pair: both legs of `plan` on `route`, as IOC orders: each may fill in part, the venue cancels the rest.
 
     `opportunity_id`: the row that the pair is traded on, if any; `opportunity` makes that row once the orders have left.
     """
@@ -65,10 +65,10 @@ class TradeExit(msgspec.Struct, frozen=True):
 
 
 class ResidualExit(msgspec.Struct, frozen=True):
-    """Trade away the base that closed trades left of a symbol: what they carried (kind `flatten`), or their dust."""
+    """Trade away the base of a symbol that closed trades have carried, or their `dust`."""
 
     symbol: str
-    kind: PairKind
+    dust: bool
 
 
 Proposal = PairOpening | OrderOpening | TradeExit | ResidualExit
@@ -77,7 +77,7 @@ Proposal = PairOpening | OrderOpening | TradeExit | ResidualExit
 class Answer(msgspec.Struct, frozen=True):
     """The engine's answer to a proposal: the trade that was opened or exited; None: none was.
 
-    `reason`: why an opening was refused; `limit`: the key of the limit it would have passed.
+    `reason`: why an opening was refused; `limit`: the key of the limit it would have exceeded.
     """
 
     trade_id: int | None = None
@@ -109,7 +109,7 @@ class RunEnding(msgspec.Struct, frozen=True):
     t_ns: int
 
 
-Told = AnyEvent | Answer | RulesChanged | HealthChanged | Woken | RunEnding
+StrategyEvent = AnyEvent | Answer | RulesChanged | HealthChanged | Woken | RunEnding
 
 
 class Strategy(Protocol):
@@ -118,20 +118,20 @@ class Strategy(Protocol):
     def on_quotes(self, rows: Iterable[int]) -> None:
         """Take a frame's changed rows of the book arena. The path of every frame: it must be fast."""
 
-    def on_event(self, event: Told) -> None:
+    def on_event(self, event: StrategyEvent) -> None:
         """Take an event that the engine has handled, all but `QueueDrained`; a change within one; or an answer."""
 
     def propose(self, now_ns: int) -> Proposal | None:
-        """Return what to open or exit next on the present books, None for nothing more; ask it again after each answer.
+        """Return the next opening or exit on the present books, None for nothing more; ask it again after each answer.
 
-        Orders wait only for the first proposal, so work that may follow them belongs behind it. Books whose connections have
+        The orders of the first proposal leave first: do all other work after it. Books whose connections have
         unread bytes (`Books.awaited`) are about to change.
         """
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
         """Return when `propose` has something to do: `AT_ONCE`, `ONCE_READ`, an instant, or `NEVER`.
 
-        With connections that have `unread` bytes: what can wait for these bytes is not due. Asked often, so be quick.
+        With connections that have `unread` bytes: work that can wait for these bytes is not due. Asked often, so be quick.
         """
 
     def explain(self, route: Route) -> Reason | None:
@@ -159,11 +159,11 @@ class Stepwise:
         self._under_way = None
         return None
 
-    def on_event(self, event: Told) -> None:
+    def on_event(self, event: StrategyEvent) -> None:
         if type(event) is Answer:
             self.answer = event
         else:
-            self.told(event)
+            self.take_event(event)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         """Take any other event."""

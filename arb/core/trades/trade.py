@@ -1,25 +1,28 @@
 """The pair trade: buy at one venue, sell at another, and repair until flat.
 
-A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave (no rate
-budget, say), the other may be withheld; both then count as rejected. No decision rests on single fills. The imbalance counts
-only when every order of the pair is settled (ended by the venue, and all its fills received). It is the base received minus
-the base given, fees in base included. An order whose answer is lost is unknown. It is settled only when it is found or its
-absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the start
-are not waited for. The imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired elsewhere.
+A pair begins `opening`. The intent of both entry orders (IOC) is written, both leave in one turn, and then their rows are
+journalled. If one of them cannot leave (no rate budget, say), the other may be withheld; both then count as rejected. No
+decision rests on single fills. The imbalance counts only when every order of the pair is settled (ended by the venue, and all
+its fills received). It is the base received minus the base given, fees in base included. A later fill of a settled order
+changes it, and the next repair trades that. An order whose answer is lost is unknown. It is settled only when it is found or
+its absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the
+start are not waited for. The imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired
+elsewhere.
 
-The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
-venues or base that the plan meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
-and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
+The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's
+two venues or base that the plan meant to leave (`LegRepairer._is_flat` has all cases). A flat pair ends: `completed` when base
+was both bought and sold, by entries and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind
+traded, however little.
 
 Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
 Exposure and the deadline count from the first uneven fill, also while orders are unknown. A pair still unhedged after
 `leg_deadline_ms` is `halted`, even with an unsettled order. Then no other pair opens in its symbol or at its venues, and at
 twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs continue, and it may still end flat or carried.
-The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has a legal order for it. It also does
-under the policy to hold.
+A second late pair stops them at once. The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has
+a legal order for it. Under the policy `hold` every uneven pair does.
 
-A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays in the day's
-loss and in the row of losses until the pair closes again; then the difference is booked, on that day. Residual that
+A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays
+booked until the pair closes again; then the difference is booked, on that day. Residual that
 another pair took over belongs to that pair (`core/trades/netting.py`). A pair whose sandbox is gone by
 the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
@@ -30,10 +33,11 @@ the next start ends `abandoned`, for good; no other ever does (`core/accounts/re
       completed, unwound, carried --late fill--> repairing
       opening, repairing, halted --abandon--> abandoned
 
-A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
-imbalance. No deadline halts it. It ends `completed` for any trades, or `carried` as above. A dust pair ends after one
-order, or at the deadline without one; its untraded base is dust again. A pair of kind `test` (`core/strategies/drill.py`)
-is one order at one venue. Its base is traded back there; elsewhere only after half of the deadline.
+Every kind but `arb` starts `repairing`. No deadline halts it, and it ends `completed`, even if it traded nothing, or `carried`
+as above. A pair of kind `dust` or `flatten` has no entries: its imbalance is residual base of earlier pairs. A dust pair ends
+after one order, or at the deadline without one; its untraded base is dust again. A pair of kind `test`
+(`core/strategies/drill.py`) is one order at one venue. Its base is traded back there; elsewhere only after half of the
+deadline.
 """
 
 from collections.abc import Iterable
@@ -104,8 +108,7 @@ class PairTrade:
     closed_ns: int | None = None
     # Since when the fills known do not offset each other, up to dust.
     unhedged_since_ns: int | None = None
-    # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is
-    # over.
+    # When the repair began to wait for a `QueueDrained` with current books of its own; 0: it does not wait.
     waiting_since_ns: int = 0
     # When the timer that the pair waits for is due; one that fires too early sets the next.
     wake_ns: int = 0
@@ -207,9 +210,9 @@ class PairTrade:
 
     @property
     def at_stake(self) -> Decimal:
-        """Return the quote that could at worst become unhedged: the buy leg at its limit, or the inherited residual's value."""
+        """Return the quote that could become unhedged: the buy leg at its limit, or the inherited residual's value."""
         plan = self.plan
-        return plan.buy_size * plan.buy_limit if self.kind is PairKind.ARB else abs(plan.residual_value)
+        return plan.buy_size * plan.buy_limit or abs(plan.residual_value)
 
     @property
     def closed(self) -> bool:

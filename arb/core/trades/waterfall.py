@@ -72,7 +72,7 @@ def waterfall(
     value of one base of residual at the close. A repair's own fees, in any asset, count as its cost. `inherited` is residual
     base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0` is deducted from the
     realised net. `handed` is the part of the residual that other pairs took over, at `handed_value` quote. `m0` is computed
-    anew from the planned residual and its value, which are exact; without one it is the plan's `mark`.
+    again from the planned residual and its value, which are exact; without one it is the plan's `mark`.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
     q, s, va_planned, vb_planned = _fractions(plan.buy_size, plan.sell_size, plan.buy_vwap, plan.sell_vwap)

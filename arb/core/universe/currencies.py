@@ -16,10 +16,10 @@ from arb.market.wallets import CurrencyChain
 
 
 class Currencies:
-    def __init__(self, state: EngineState, tell: Callable[[HealthChanged], None]) -> None:
-        """`tell` passes a change on to the strategies."""
+    def __init__(self, state: EngineState, notify: Callable[[HealthChanged], None]) -> None:
+        """`notify` passes a change on to the strategies."""
         self._state = state
-        self._tell = tell
+        self._notify = notify
 
     def begin(self, now_ns: int) -> None:
         for override in self._state.identities.overrides:
@@ -38,7 +38,7 @@ class Currencies:
             self._report_coins(event, coins)
         assets = set(event.assets)
         symbols = {symbol for _, symbol in state.instruments if not assets.isdisjoint(Symbol.of(symbol).base_and_quote)}
-        self._tell(HealthChanged(tuple(sorted(symbols))))
+        self._notify(HealthChanged(tuple(sorted(symbols))))
 
     def _report_wallets(self, event: CurrenciesListed, before: dict[str, tuple[CurrencyChain, ...]]) -> None:
         """Raise an incident where an asset can be taken out, or brought in, on no chain any more, or on one again."""

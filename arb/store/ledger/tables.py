@@ -210,7 +210,7 @@ class TradeLeg(Base):
         check("limit_has_tif", "(limit_price IS NULL) = (tif IS NULL)"),
         check("reduce_only_is_a_flag", "reduce_only IN (0, 1)"),
         *above_zero("size", "limit_price"),
-        {"comment": "planned legs of pair trades, one row each: what was to be traded where, and at what limit"},
+        {"comment": "planned legs of pair trades, one row each: instrument, side, size and limit"},
     )
 
     pair_trade_id: Mapped[int] = mapped_column(

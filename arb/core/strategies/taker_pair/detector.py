@@ -38,7 +38,7 @@ from arb.core.trades.strategy import (
     RulesChanged,
     RunEnding,
     Stepwise,
-    Told,
+    StrategyEvent,
     Woken,
 )
 from arb.core.trades.table import TradeTable
@@ -100,7 +100,7 @@ class Detector(Stepwise):
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
         self.marks.rows(rows)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)

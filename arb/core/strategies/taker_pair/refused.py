@@ -54,7 +54,7 @@ class RefusedRoutes:
     ) -> None:
         """Keep a refused route until its blocker is gone; `before` is the result of `forget`. Prices are no blocker.
 
-        `found`: the basis of the refusal, where a newly opened pair has changed it since.
+        `found`: the basis as it was when refused; a pair that was opened since may have changed it.
         """
         basis = self._basis(route, reason, now_ns) if found is None else found
         if basis is not None:

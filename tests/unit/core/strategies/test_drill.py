@@ -176,6 +176,12 @@ def test_each_order_is_written_down_in_the_step_that_sends_it() -> None:
     assert {order.client_order_id for order in orders} <= written
 
 
+def test_what_its_order_may_pay_is_at_stake_while_the_trade_is_open() -> None:
+    bench, _, _ = drilling("gate")
+    order = next_order(bench)
+    assert bench.engine.manager.open_notional() == order.price * order.size > 0
+
+
 def test_an_expired_order_that_the_venue_takes_is_no_proof() -> None:
     bench, drill, _ = drilling("gate")
     rest_and_cancel(bench)

@@ -37,10 +37,11 @@ from arb.core.trades.strategy import (
     RulesChanged,
     RunEnding,
     Stepwise,
-    Told,
+    StrategyEvent,
     TradeExit,
 )
 from arb.core.trades.table import TradeTable
+from arb.errors import InvariantError
 from arb.market.order import Side
 from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D, a_fill, a_refusal
@@ -55,12 +56,12 @@ class Idle(Stepwise):
         self.state = state
         self.orders = orders
         self.rows: set[int] = set()
-        self.heard: list[Told] = []
+        self.heard: list[StrategyEvent] = []
 
     def on_quotes(self, rows: Iterable[int]) -> None:
         self.rows.update(rows)
 
-    def told(self, event: Told) -> None:
+    def take_event(self, event: StrategyEvent) -> None:
         self.heard.append(event)
 
     def wake_ns(self, unread: Collection[str] = ()) -> int:
@@ -104,7 +105,7 @@ class OnceAndOut(Blind):
         if not self.orders.pairs:
             yield from super().wanted()
         elif self.state.residuals.carried(SYMBOL).size:
-            yield ResidualExit(SYMBOL, PairKind.FLATTEN)
+            yield ResidualExit(SYMBOL, dust=False)
 
 
 def crossed(bench: Bench) -> None:
@@ -207,6 +208,23 @@ def test_a_leg_priced_too_far_from_other_venues_is_refused() -> None:
     assert strategy.answers == [Answer(reason=Reason.RISK_LIMIT, limit="entry_band_bps")]
 
 
+def test_nothing_opens_in_an_instrument_that_is_not_listed() -> None:
+    bench, strategy = blind()
+    unlisted = Route.of("XYZ/USDT", "gate", "okx")
+    answer = bench.engine.openings.take(PairOpening(unlisted, strategy.plan()), bench.now_ns)
+    assert answer == Answer(reason=Reason.INSTRUMENT_HALTED)
+
+
+def test_a_strategy_that_repeats_a_refused_proposal_for_ever_stops_the_engine_and_does_not_hang_it() -> None:
+    bench, strategy = blind(
+        limits=Limits(max_open_pairs=1, max_notional_quote=D("0.01"), daily_notional_quote=D("0.01"))
+    )
+    plan = strategy.plan()
+    strategy.propose = lambda now_ns: PairOpening(ROUTE, plan)  # type: ignore[method-assign]
+    with pytest.raises(InvariantError, match="proposes more than 10000 times on the same books"):
+        list(bench.engine.openings.of(strategy, bench.now_ns))
+
+
 def test_a_second_pair_on_the_books_of_an_open_one_is_refused() -> None:
     bench, strategy = blind()
     bench.drain()
@@ -214,6 +232,15 @@ def test_a_second_pair_on_the_books_of_an_open_one_is_refused() -> None:
     bench.drain()
     assert [answer.reason for answer in strategy.answers] == [None, Reason.PAIR_IN_FLIGHT]
     assert len(bench.placed()) == 2
+
+
+def test_nothing_opens_on_books_that_may_still_show_the_levels_that_a_closed_pair_took() -> None:
+    bench, strategy = blind()
+    for order in [command for command in bench.drain() if isinstance(command, PlaceOrder)]:
+        bench.tell(OrderFilled(fill=a_fill(order, "1")))
+    strategy.rows.add(0)
+    bench.drain()
+    assert [answer.reason for answer in strategy.answers] == [None, Reason.OWN_IMPACT]
 
 
 def test_an_opening_takes_the_rate_budget_of_both_venues_and_is_refused_without_one() -> None:
