@@ -22,7 +22,7 @@ import msgspec
 from arb.core.messages.reasons import Reason
 from arb.core.messages.settings import OFF, Band, InventoryBands, LegCost, Limits
 from arb.market.symbol import Symbol
-from arb.sandbox.profiles import VENUE_NAMES
+from arb.sandbox.registry import VENUE_NAMES
 from proofs.faultsim.disk import temporary_files
 from proofs.faultsim.scenario import Scenario, plan_of
 from proofs.faultsim.world import Simulation

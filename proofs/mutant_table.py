@@ -31,6 +31,30 @@ MUTANTS = {
         "        self._shift(by_ns)\n        ahead_ns",
         "        ahead_ns",
     ),
+    "block-unseen": Mutant(
+        "no proposal opens where a venue or an instrument is blocked",
+        "arb/core/risk/blockers.py",
+        "        if block is not None:\n            found.append(block.source.reason)\n",
+        "",
+    ),
+    "limits-unseen": Mutant(
+        "a proposal that would pass a limit does not open",
+        "arb/core/risk/openings.py",
+        "limit = breached(state, manager, keys, opening.notional, now_ns)",
+        "limit = None",
+    ),
+    "refusal-ignored": Mutant(
+        "a proposal that the check refuses does not open",
+        "arb/core/risk/openings.py",
+        "return self.check(proposal, now_ns) or self.open(proposal, now_ns)",
+        "return (self.check(proposal, now_ns), self.open(proposal, now_ns))[1]",
+    ),
+    "unreserved": Mutant(
+        "the funds of a pair are reserved before its orders leave",
+        "arb/core/trades/opening.py",
+        "        state.inventory.reserve(pair_id, holds)\n",
+        "",
+    ),
     "still-books": Mutant(
         "nothing opens on books that stand still",
         "arb/core/books/books.py",
@@ -51,8 +75,8 @@ MUTANTS = {
     ),
     "wallets-unread": Mutant(
         "nothing opens where what a pair moves could not be moved back",
-        "arb/core/strategies/taker_pair/blockers.py",
-        "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
+        "arb/core/risk/blockers.py",
+        "            if state.trapped.refused(keys):\n                return Reason.WALLET_CLOSED\n",
         "",
     ),
     "ramp-keeps-on": Mutant(
@@ -299,9 +323,9 @@ MUTANTS = {
     ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
-        "arb/core/strategies/taker_pair/detector.py",
-        "if route.buy in busy or route.sell in busy:",
-        "if route.buy in busy and route.sell in busy:",
+        "arb/core/risk/openings.py",
+        "if any(key in manager.busy for key in keys):",
+        "if all(key in manager.busy for key in keys):",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",
@@ -327,11 +351,35 @@ MUTANTS = {
         "if len(unfinished) > 1:",
         "if len(unfinished) > 9:",
     ),
+    "late-at-last": Mutant(
+        "a trade is late at the deadline that the run was given",
+        "arb/core/state/engine_state.py",
+        "FlatNow(settings.timing.leg_deadline_ms)",
+        "FlatNow(20 * settings.timing.leg_deadline_ms)",
+    ),
+    "legs-merged": Mutant(
+        "each leg of a pair has a row of its own in the ledger",
+        "arb/store/ledger/derived.py",
+        "> 0 THEN 2 ELSE 1 END",
+        "> 0 THEN 1 ELSE 1 END",
+    ),
+    "legs-unlimited": Mutant(
+        "a leg has the limit of its entry order",
+        "arb/store/ledger/derived.py",
+        "e.role IN ('entry', 'test')",
+        "e.role IN ('test')",
+    ),
+    "legs-wrong-way": Mutant(
+        "a leg is at the venue of its side",
+        "arb/store/ledger/derived.py",
+        "THEN p.buy_{0} ELSE p.sell_{0} END",
+        "THEN p.sell_{0} ELSE p.buy_{0} END",
+    ),
     "late-for-ever": Mutant(
         "at twice its deadline a late pair halts trading",
         "arb/core/trades/repairer.py",
-        "deadline_ns(self.state, pair, times=2)",
-        "deadline_ns(self.state, pair, times=9)",
+        "deadline_ns(pair, times=2)",
+        "deadline_ns(pair, times=9)",
     ),
     "lifts-others": Mutant(
         "only what late pairs have halted lifts itself",
@@ -455,15 +503,15 @@ MUTANTS = {
     ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
-        "arb/core/pricing/terms.py",
-        "        if over_bps:\n",
-        "        if not over_bps:\n",
+        "arb/core/state/engine_state.py",
+        ".min_edge_bps + self.leg_cost_bps\n",
+        ".min_edge_bps\n",
     ),
     "skew-ignored": Mutant(
         "an edge that spends what is scarce must be greater, as bands say",
         "arb/core/state/engine_state.py",
-        "            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps\n",
-        "            over_bps += 0\n",
+        "            found += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps\n",
+        "            found += 0\n",
     ),
     "skew-unbounded": Mutant(
         "bands never lower the required edge to where nothing is left",

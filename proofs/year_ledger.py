@@ -19,9 +19,9 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from arb.clock import NS_PER_S, SystemClock
+from arb.store.ledger.derived import LEGS_OF_PAIRS, sums_of_days
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.tables import Base
-from arb.store.ledger.writer import sums_of_days
 
 DAYS = 300
 DAY_NS = 86_400 * NS_PER_S
@@ -199,8 +199,9 @@ class _Target:
                 copy.write_row(row)
 
     def add_up(self) -> None:
-        """Write the sums of days, as they are written with the rows otherwise."""
+        """Write the sums of days and the legs of pairs, as they are written with the rows otherwise."""
         self._connection.execute(sums_of_days("postgresql" if self._postgres else "sqlite"))
+        self._connection.execute(LEGS_OF_PAIRS.format(which="true"))
         self._connection.commit()
 
     def close(self) -> None:

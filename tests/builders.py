@@ -34,6 +34,7 @@ from arb.core.messages.settings import CoinRule, InventoryBands, Limits, Ramp, R
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.trades.strategy import RunEnding
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity
@@ -135,7 +136,7 @@ class Bench:
         recall: Callable[[RecallOrders], OrdersRecalled] | None = None,
         keep: Callable[[AnyEvent, tuple[AnyCommand, ...]], object] = lambda *_: None,
         last_seq: int = 0,
-        strategy: StrategyFactory = Detector,
+        strategies: Iterable[StrategyFactory] = (Detector,),
         coins: CoinRule | None = None,
         fee_prices: dict[str, dict[str, str]] | None = None,
         ramp: Ramp | None = None,
@@ -181,7 +182,7 @@ class Bench:
             ramp=ramp,
             inventory=inventory or InventoryBands(),
         )
-        self.engine = Engine(settings, self.books, strategy)
+        self.engine = Engine(settings, self.books, strategies)
         self.engine.load(restored or Restored())
         self.tell(
             RunStarted(
@@ -267,7 +268,7 @@ class Bench:
             )
         self.arena.write(row, self.seq, self.now_ns, self.now_ns)
         self.engine.on_frame(venue, self.now_ns, b"")
-        self.engine.strategy.mark((row,))
+        self.engine.strategy.on_quotes((row,))
 
     def drain(self) -> tuple[AnyCommand, ...]:
         """Let the engine act, and again as long as it wants another turn."""
@@ -282,7 +283,7 @@ class Bench:
 
     def end_episodes(self) -> None:
         """End every episode: an edge that still stands begins a new one."""
-        self.engine.strategy.finish(self.now_ns)
+        self.engine.strategy.on_event(RunEnding(self.now_ns))
 
     def not_taken(self) -> dict[str, int]:
         """End every episode, and return how many were not taken so far, by reason."""

@@ -67,6 +67,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
+def test_a_strategy_proposes_and_can_send_nothing_itself() -> None:
+    sources = _sources("arb/core/strategies")
+    senders = ("trades.opening", "trades.one_venue", "risk.openings", "orders.manager")
+    targets = {target for path, source in sources.items() for _, target in house.imports(path, source)}
+    assert sources and not [
+        target for target in targets if target.startswith(tuple(f"arb.core.{at}" for at in senders))
+    ]
+
+
 def test_the_server_in_the_role_of_the_venues_shares_nothing_with_what_it_tests() -> None:
     sources = _sources("tests/venue_server")
     targets = {target for path, source in sources.items() for _, target in house.imports(path, source)}

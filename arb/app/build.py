@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence, Sized
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 import msgspec
 
@@ -45,6 +46,8 @@ OPENING_PAIRS = 10
 """The balance of a new paper account, of each asset, in pairs of `max_notional_quote`."""
 NO_FEE = Decimal(0)
 """The fee where nothing is traded."""
+ENGINE_TABLES = ("limits", "timing", "repair", "health", "inventory")
+"""The tables an engine is built from, by the same names in its own settings."""
 
 
 class RunKind(msgspec.Struct, frozen=True):
@@ -287,13 +290,9 @@ def engine_settings(
     ):
         log.warning("%s", warning)
     return EngineSettings(
-        limits=limits_in_force(settings.limits, mode),
-        timing=settings.timing,
-        repair=settings.repair,
+        **tables_of(settings) | {"limits": limits_in_force(settings.limits, mode)},
         venues=profiles,
         symbols=settings.run.symbols,
-        health=settings.health,
-        inventory=settings.inventory,
         coins=coins,
         ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )
@@ -304,6 +303,10 @@ def limits_in_force(limits: Limits, mode: Mode) -> Limits:
         # Simulated markets offer an edge every tenth of a second: the default would end each run within half an hour.
         return msgspec.structs.replace(limits, daily_notional_quote=1000 * limits.daily_notional_quote)
     return limits
+
+
+def tables_of(settings: Settings | EngineSettings) -> dict[str, Any]:
+    return {table: getattr(settings, table) for table in ENGINE_TABLES}
 
 
 def _profile(settings: Settings, venue: str) -> VenueProfile:

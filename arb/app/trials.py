@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from arb.app.build import ENGINE_TABLES, tables_of
 from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
 from arb.config import Overrides, Settings, VenuesSettings, overridden
@@ -33,8 +34,6 @@ from arb.store.tapes.tape import TapeHead
 from arb.venues.registry import TAPES
 
 BPS = Decimal(10_000)
-TABLES = ("limits", "timing", "repair", "health", "inventory")
-"""The tables an engine is built from, by the same names in its own settings."""
 PARTS = (("paper", "fees"), ("paper", "latency_ms"), ("paper", "balances"), ("run", "symbols"))
 
 
@@ -112,7 +111,7 @@ def _found(stretch: Stretch, by: BooksBy) -> ReplayTotals:
 
 
 def trial_on_captures(settings: Settings) -> Trial:
-    return Trial(settings=EngineSettings(venues=(), symbols=(), **_tables(settings)))
+    return Trial(settings=EngineSettings(venues=(), symbols=(), **tables_of(settings)))
 
 
 def trial_on_run(run: PastRun) -> Trial:
@@ -139,15 +138,15 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
         _require_known(overrides, settings.run.symbols)
     found = overridden(_as_settings(trial, settings), overrides)
     for path, name in zip(overrides.values, overrides.names, strict=True):
-        if path[0] not in TABLES and path[:2] not in PARTS:
+        if path[0] not in ENGINE_TABLES and path[:2] not in PARTS:
             raise ConfigError(
-                f"--set {name}: means nothing to a replay, which goes by {', '.join(f'[{table}]' for table in TABLES)}, "
+                f"--set {name}: means nothing to a replay, which goes by {', '.join(f'[{table}]' for table in ENGINE_TABLES)}, "
                 f"{', '.join(f'[{table}] {key}' for table, key in PARTS)}: omit it"
             )
     values: dict[str, Any] = {
         "settings": msgspec.structs.replace(
             engine,
-            **_tables(found),
+            **tables_of(found),
             symbols=found.run.symbols if ("run", "symbols") in overrides.values else engine.symbols,
         ),
         "fees": trial.fees | {venue: found.paper.taker_fee(venue) for venue in _named(overrides, "fees")},
@@ -193,9 +192,5 @@ def _as_settings(trial: Trial, settings: Settings) -> Settings:
         settings,
         run=msgspec.structs.replace(settings.run, symbols=engine.symbols or settings.run.symbols),
         venues=VenuesSettings(**unguarded),
-        **_tables(engine),
+        **tables_of(engine),
     )
-
-
-def _tables(of: Settings | EngineSettings) -> dict[str, Any]:
-    return {table: getattr(of, table) for table in TABLES}

@@ -120,7 +120,7 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `arb watch` looks after: an engine that gives no sign for `hung_after_s` hangs. `heartbeat_url`, "" for none, is
+    """The subjects of `arb watch`: an engine that gives no sign for `hung_after_s` hangs. `heartbeat_url`, "" for none, is
     requested every minute while engine and companion are well."""
 
     hung_after_s: int = 5

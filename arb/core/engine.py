@@ -5,7 +5,8 @@ plane, `handle`, takes one event and returns the commands to perform; on `QueueD
 engine has no clock, no randomness and no I/O: equal frames and events give equal commands, live and in replay.
 """
 
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import localcontext
 from itertools import islice
 from typing import Any
@@ -65,11 +66,9 @@ from arb.core.messages.events import (
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord, RunRecord
-from arb.core.messages.strategy import Strategy
 from arb.core.messages.timers import (
     BalancesTimer,
     DriftTimer,
-    EpisodesTimer,
     FlattenTimer,
     LastBalancesTimer,
     OrderTimer,
@@ -78,21 +77,28 @@ from arb.core.messages.timers import (
     RulesTimer,
     ShutdownTimer,
     SnapshotTimer,
+    StrategyTimer,
     read_timer,
 )
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.risk import day_limits, ramp
+from arb.core.risk.blockers import Blockers
 from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
+from arb.core.risk.openings import Openings
 from arb.core.risk.shutdown import Shutdown
 from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineSettings, EngineState
 from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.strategies.together import Together
 from arb.core.trades.closing import Closer
 from arb.core.trades.flatten import Flattener
+from arb.core.trades.one_venue import OneVenueTrades
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.repairer import LegRepairer
+from arb.core.trades.strategy import AT_ONCE, NEVER, ONCE_READ, RulesChanged, RunEnding, Strategy, Woken
+from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade
 from arb.core.universe.chosen_symbols import ChosenSymbols
 from arb.core.universe.currencies import Currencies
@@ -101,38 +107,46 @@ from arb.errors import InvariantError, require
 from arb.market.feed import NOTHING, FrameResult, further_name
 from arb.market.numbers import DECIMALS
 
-StrategyFactory = Callable[[EngineState, TradeManager], Strategy]
+StrategyFactory = Callable[[EngineState, TradeTable, Blockers], Strategy]
 LOOKED_AT = 8
 """The most open pairs asked whether they wait for bytes; with more it is assumed."""
 
 
 class Engine:
-    def __init__(self, settings: EngineSettings, books: Books, strategy: StrategyFactory = Detector) -> None:
+    def __init__(
+        self, settings: EngineSettings, books: Books, strategies: Iterable[StrategyFactory] = (Detector,)
+    ) -> None:
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.bars = InstrumentBans(self.state)
-        self.fee_assets = FeeAssets(self.state, lambda symbol: self.strategy.rules_changed(symbol))
+        self.fee_assets = FeeAssets(self.state, self._rules_changed)
         fees = FeeCheck(self.state, self.fee_assets)
         self.manager = TradeManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
+        self.blockers, one_venue = Blockers(self.state, self.manager), OneVenueTrades(self.state, self.manager)
+        self.openings = Openings(self.state, self.manager, self.blockers, one_venue)
         self.late_legs = LateLegs(self.state, self.manager)
-        closer = Closer(self.state, self.manager, self.late_legs, ramp.count)
+        closer = Closer(self.state, self.manager, self.late_legs, ramp.count, self.openings.take)
         self.state.control.reopened_e8 = closer.reopened_e8
         self.repairer = LegRepairer(self.state, self.manager, closer)
-        self.strategy = strategy(self.state, self.manager)
-        books.on_change(self.strategy.rules_changed)
-        self.flattener = Flattener(self.state, self.manager, closer)
-        self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
+        self.strategies = tuple(make(self.state, self.manager, self.blockers) for make in strategies)
+        self.strategy = self.strategies[0] if len(self.strategies) == 1 else Together(self.strategies)
+        books.on_change(self._rules_changed)
+        self.flattener = Flattener(self.state, self.manager, one_venue.legal_at)
+        self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy.on_quotes, self.strategy.on_event)
         self.balances = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances.agreed_ns)
-        self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
-        self.currencies = Currencies(self.state, self.strategy)
+        self.listings = Listings(self.state, self._rules_changed, self.bars, self.fee_assets)
+        self.currencies = Currencies(self.state, self.strategy.on_event)
         self.chosen = ChosenSymbols(self.state, self.manager, self.listings)
         self._connections = books.connections
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._event: AnyEvent | None = None  # of the step under way
+        self._opening: Iterator[None] = iter(())  # the proposals still to be answered in it
+        # When the strategies' timer is set for; one that fires too early sets the next.
+        self._wake_ns = 0
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             VenueArrived: self._on_venue_arrived,
@@ -178,7 +192,7 @@ class Engine:
             SnapshotTimer: self.accounts.on_timer,
             RulesTimer: self.listings.on_timer,
             RecoveryTimer: lambda _, now_ns: self.accounts.recover_lost(now_ns),
-            EpisodesTimer: lambda _, now_ns: self.strategy.close_episodes(now_ns),
+            StrategyTimer: lambda _, now_ns: self._on_wake(now_ns),
             BalancesTimer: lambda _, now_ns: self._refresh_balances(now_ns),
             ShutdownTimer: lambda *_: self.state.out.finish(),
             # `handle` lets these two act after every event.
@@ -202,7 +216,7 @@ class Engine:
         state = self.state
         result = state.books.finish_frame(connection, changed, received_ns, raw, url)
         if result.rows:
-            self.strategy.mark(result.rows)
+            self.strategy.on_quotes(result.rows)
         lost = [resync for resync in result.resyncs if resync.lost] if result.resyncs else None
         if lost:
             connection.gaps += len(lost)
@@ -215,15 +229,15 @@ class Engine:
     def look_at(self, name: str, changed: int, received_ns: int) -> None:
         """Finish a frame that compiled code has applied; `changed` is that code's answer."""
         result = self.state.books.finish_frame(self._connections[name], changed, received_ns, b"")
-        self.strategy.mark(result.rows)
+        self.strategy.on_quotes(result.rows)
 
     @property
     def wants_drain(self) -> bool:
-        return self.strategy.marked or bool(self.manager.open)
+        return self.strategy.wake_ns() <= ONCE_READ or bool(self.manager.open)
 
     def waits_for(self, unread: Collection[str]) -> bool:
         """Return whether all that `QueueDrained` would find to do waits for the bytes on these connections."""
-        if self.strategy.marked and not self.strategy.waits_for(unread):
+        if self.strategy.wake_ns(unread) <= ONCE_READ:
             return False
         books = self.state.books
         return all(
@@ -234,7 +248,7 @@ class Engine:
     @property
     def wants_turn(self) -> bool:
         """Return whether another `QueueDrained` should follow, once the events that arrived meanwhile are read."""
-        return self.strategy.unfinished
+        return self.strategy.wake_ns() == AT_ONCE
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Take one event and return the commands to perform, in order; raise `InvariantError` for an illegal event."""
@@ -252,7 +266,8 @@ class Engine:
         with localcontext(DECIMALS):
             self._prepare(event)
             self.state.books.drained(event.unread, event.backlogged)
-            self.strategy.act(event.t_ns)
+            self._opening = self.openings.of(self.strategy, event.t_ns)
+            next(self._opening, None)
         return tuple(self.state.out.intents)
 
     def finish(self) -> tuple[AnyCommand, ...]:
@@ -270,15 +285,17 @@ class Engine:
             else:
                 self._prepare(event)
             handler(event)
-            self.flattener.advance(event.t_ns)
-            self.late_legs.lift_if_over(event.t_ns)
+            if not drained:
+                self.strategy.on_event(event)
+            if self.state.control.flattening:
+                deque(self.openings.of(self.flattener, event.t_ns), maxlen=0)
+            if self.state.control.late:
+                self.late_legs.lift_if_over(event.t_ns)
             day_limits.review(self.state, event.t_ns)
             if self.state.decision_books.waiting and not drained:
                 self.state.decision_books.write()  # one event later: the orders decided on them have left
-            if not isinstance(event, RunEnded):
+            if self.shutdown.begun and not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
-            if not drained:
-                self.strategy.state_changed()
             return self.state.out.take()
 
     def _prepare(self, event: AnyEvent) -> None:
@@ -286,7 +303,24 @@ class Engine:
         self.venue_monitor.before(event)
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        return self.strategy.take_untraded()
+        return self.state.out.take_untraded()
+
+    # The strategy.
+
+    def _rules_changed(self, symbol: str) -> None:
+        self.strategy.on_event(RulesChanged(symbol))
+
+    def _on_wake(self, now_ns: int) -> None:
+        self.strategy.on_event(Woken(now_ns))
+        self._set_wake(now_ns)
+
+    def _set_wake(self, now_ns: int) -> None:
+        """Set a timer for the first instant that a strategy waits for; data may wake it earlier."""
+        known = (strategy.wake_ns(self._connections) for strategy in self.strategies)
+        due_ns = min((wake_ns for wake_ns in known if wake_ns > ONCE_READ), default=NEVER)
+        if due_ns < NEVER and not now_ns < self._wake_ns <= due_ns:
+            self._wake_ns = due_ns
+            self.state.out.timer(StrategyTimer(), due_ns)
 
     # Beginning and end.
 
@@ -306,7 +340,6 @@ class Engine:
             started_ns=event.t_ns,
         )
         state.out.persist(self._run)
-        self.strategy.start()
         self.currencies.begin(event.t_ns)
         journal_renames(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
@@ -350,12 +383,12 @@ class Engine:
         self.state.blocks.put(Block(Source.SHUTDOWN, text="shutting down"))
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
-        self.strategy.finish(event.t_ns)
+        self.strategy.on_event(RunEnding(event.t_ns))
 
     def _on_run_ended(self, event: RunEnded) -> None:
         require(self._run is not None, "a run ended that never started")
         assert self._run is not None
-        self.strategy.finish(event.t_ns)
+        self.strategy.on_event(RunEnding(event.t_ns))
         if event.fatal is not None:
             self.state.halt(HaltReason.ENGINE_ERROR, event.fatal, event.t_ns)
         halted = self.state.control.halted_at(event.t_ns)
@@ -366,7 +399,9 @@ class Engine:
     # The market plane's edges.
 
     def _on_drained(self, event: QueueDrained) -> None:
-        self.strategy.after_act(event.t_ns)
+        for _ in self._opening:
+            self.state.out.write_rows()  # the next judgement must count the new trade
+        self._set_wake(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 
     def _on_feed_up(self, event: FeedUp) -> None:
@@ -374,7 +409,6 @@ class Engine:
 
     def _on_feed_down(self, event: FeedDown) -> None:
         self.state.books.on_disconnect(event.origin, event.t_ns)
-        self.strategy.mark_all()
 
     def _on_clock(self, event: ClockMeasured) -> None:
         venue_state = self.state.venues[event.venue]

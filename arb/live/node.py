@@ -124,7 +124,7 @@ class Node:
         with self._untraded.explained(listed, self._absent):
             universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
-        self.engine = Engine(parts.settings, books, parts.strategy)
+        self.engine = Engine(parts.settings, books, parts.strategies)
         for gateway in parts.gateways.values():
             gateway.value_sales(lambda symbol: self.engine.state.sale_price(symbol, parts.clock.wall_ns()))
         self.engine.load(restored := restored_from(state))

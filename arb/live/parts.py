@@ -53,7 +53,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     other user. `jobs`: further jobs of the run; the end of one stops trading. `views`: the displays of the run, which may
     break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the loop.
     `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades
-    on one. `strategy` decides which pairs are opened. `failed`: by venue, the finding that blocks openings there, until
+    on one. `strategies` propose what opens. `failed`: by venue, the finding that blocks openings there, until
     `VenueExamined` clears it; the key of such a venue may be refused, and the start continues. `chooser`: chooses the traded
     symbols again during the run; None: they never change.
     """
@@ -86,6 +86,6 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ledger_blocked: str | None = None
     turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
-    strategy: StrategyFactory = Detector
+    strategies: tuple[StrategyFactory, ...] = (Detector,)
     failed: Mapping[str, str] = {}
     chooser: Chooser | None = None

@@ -31,8 +31,8 @@ class Prefetch:
             return next(self._parts)
 
     def _rounds(self) -> Iterator[bool]:
-        strategy = self._engine.strategy
-        while isinstance(strategy, Detector):
+        strategy = _detector(self._engine)
+        while strategy is not None:
             for symbol in tuple(strategy.judged_last):
                 yield from self._symbol(strategy, symbol)
                 yield True
@@ -51,7 +51,7 @@ class Prefetch:
         for venue in tuple(strategy.routes.venues(symbol)):
             if (venue, symbol) not in state.instruments:
                 return  # it has gone between two steps
-            strategy.blockers.reason_at(symbol, (venue,), now_ns)
+            strategy.blockers.reason(((venue, symbol),), now_ns)
             for asset in assets:
                 state.inventory.free(venue, asset)
             yield False
@@ -62,8 +62,8 @@ class Prefetch:
             asks, bids = state.books.sides(route)
             if asks.total and bids.total:
                 state.books.best_plan(route, terms)
-                strategy.blockers.funds(route)
-                state.edge_over_bps(route)
+                strategy.refused.funds(route)
+                state.required_edge_bps(route)
                 state.least_limit(route)
                 state.budget.free_ns(route.venues, symbol, self._engine.manager.hedges_held, now_ns)
             yield False
@@ -81,9 +81,9 @@ class OrderPrefetch:
             return next(self._parts)
 
     def _rounds(self) -> Iterator[bool]:
-        strategy = self._engine.strategy
+        strategy = _detector(self._engine)
         while True:
-            symbols = tuple(strategy.judged_last) if isinstance(strategy, Detector) else ()
+            symbols = () if strategy is None else tuple(strategy.judged_last)
             for symbol in symbols:
                 for venue, gateway in self._gateways.items():
                     if (venue, symbol) in self._engine.state.instruments:
@@ -92,3 +92,7 @@ class OrderPrefetch:
                 yield True
             if not symbols:
                 yield True
+
+
+def _detector(engine: Engine) -> Detector | None:
+    return next((strategy for strategy in engine.strategies if isinstance(strategy, Detector)), None)

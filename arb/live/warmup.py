@@ -41,6 +41,7 @@ from arb.core.messages.settings import Limits, RepairPolicy, Timing
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.trades.strategy import PairOpening
 from arb.errors import require
 from arb.live.warmed_runner import WarmedRunner
 from arb.market.arena import BookArena
@@ -132,15 +133,21 @@ class Warmup:
         yield False
         self._runner.read()
         yield False
-        engine.strategy.mark(rows)
+        engine.strategy.on_quotes(rows)
         yield False
         self._seq, now_ns = self._seq + 1, self._clock.wall_ns()
         state.out.begin(self._seq)
         state.books.drained((), ())
         strategy = engine.strategy
         assert isinstance(strategy, Detector)
-        for _ in strategy.steps(now_ns):
+        for proposal in strategy.steps(now_ns):
             yield False
+            if isinstance(proposal, PairOpening):
+                refused = engine.openings.check(proposal, now_ns)
+                yield False
+                strategy.on_event(refused or engine.openings.open(proposal, now_ns))
+                if refused is None:
+                    break
         for intent in state.out.intents:
             yield False
             slot_text(intent, 0)

@@ -1,4 +1,4 @@
-"""The kinds of instruments: in what their sizes and results are counted, and what a fill moves in the account's wallets.
+"""The kinds of instruments: the units of their sizes and results, and the amounts that a fill moves in the account's wallets.
 
 Spot is the only kind that is traded. Another kind answers the same questions: it settles its result in one asset, and its
 fills move no base.
@@ -8,10 +8,28 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
 
-from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import KNOWN_MAX, Symbol
+
+
+class Execution(Protocol):
+    """A fill as it arrives, or as it was journalled; see `Fill`."""
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def price(self) -> Decimal: ...
+
+    @property
+    def size(self) -> Decimal: ...
+
+    @property
+    def fee(self) -> Decimal: ...
+
+    @property
+    def fee_currency(self) -> str: ...
 
 
 class Kind(Protocol):
@@ -27,8 +45,11 @@ class Kind(Protocol):
     def settle(self) -> str:
         """The asset in which results are paid."""
 
-    def flows(self, fill: Fill) -> dict[str, Decimal]:
-        """Return by asset what a fill adds to the account, its fee included; below zero: what it takes."""
+    def flows(self, fill: Execution) -> dict[str, Decimal]:
+        """Return by asset the amounts that a fill adds to the account, its fee included; below zero: that it takes.
+
+        Exact in a context of enough digits, such as `DECIMALS`.
+        """
 
     def payoff(self, size: Decimal, entry: Decimal, price: Decimal) -> Decimal:
         """Return the result, in `settle`, of `size` units held from one price to another; a short position's is negative."""
@@ -42,7 +63,7 @@ class Spot:
     def __init__(self, symbol: Symbol) -> None:
         self.unit, self.settle = symbol.base_and_quote
 
-    def flows(self, fill: Fill) -> dict[str, Decimal]:
+    def flows(self, fill: Execution) -> dict[str, Decimal]:
         sign = 1 if fill.side is Side.BUY else -1
         flows = {self.unit: sign * fill.size, self.settle: -sign * fill.size * fill.price}
         flows[fill.fee_currency] = flows.get(fill.fee_currency, ZERO) - fill.fee

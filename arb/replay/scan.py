@@ -24,7 +24,8 @@ from arb.core.pricing.terms import FEE_EXP, EdgeLimits, Funds, PairTerms, VenueT
 from arb.errors import ConfigError
 from arb.files import whole
 from arb.market.instrument import FeeIn
-from arb.market.numbers import EXACT, plain
+from arb.market.numbers import EXACT, ZERO, plain
+from arb.market.route import Route
 from arb.market.scale import Scale
 from arb.market.symbol import Symbol
 
@@ -70,6 +71,7 @@ class ScanInput(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: str
     limits: EdgeLimits
+    min_edge_bps: Decimal
     venues: list[ScanVenue]
 
 
@@ -112,9 +114,11 @@ class _Reader:
         venues = self.needed(top, "venues", "")
         if not isinstance(venues, dict):
             self.fail("venues", "not an object", 'write {"name": {"bids": ..., "asks": ...}, ...}')
+        limits = self.limits(top.get("limits"))
         return ScanInput(
             symbol=symbol,
-            limits=self.limits(top.get("limits")),
+            min_edge_bps=limits.pop("min_edge_bps", ZERO),
+            limits=EdgeLimits(**limits),
             venues=[self.venue(name, venues[name], symbol) for name in sorted(venues)],
         )
 
@@ -127,13 +131,13 @@ class _Reader:
             self.fail("symbol", f"{_shown(value)} is no symbol", 'write BASE/QUOTE, for example "BTC/USDT"')
         return str(symbol)
 
-    def limits(self, value: Any) -> EdgeLimits:
+    def limits(self, value: Any) -> dict[str, Decimal]:
         table = self.table({} if value is None else value, "limits", _LIMITS)
         given = {name: self.number(table, name, "limits", None) for name in _LIMITS}
         for name, number in given.items():
             if number is not None and number < 0:
                 self.fail(f"limits.{name}", f"{number} is negative", "write 0 or more, or leave it out")
-        return EdgeLimits(**{name: number for name, number in given.items() if number is not None})
+        return {name: number for name, number in given.items() if number is not None}
 
     def venue(self, name: str, value: Any, symbol: str) -> ScanVenue:
         where = f"venues.{name}"
@@ -266,23 +270,6 @@ def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-_SHOWN = (
-    "buy_size",
-    "sell_size",
-    "buy_limit",
-    "sell_limit",
-    "buy_vwap",
-    "sell_vwap",
-    "paid",
-    "got",
-    "residual",
-    "residual_value",
-    "net",
-    "edge_bps",
-    "gross_edge_bps",
-)
-
-
 def scan_file(path: Path) -> dict[str, Any]:
     """Return the scan's JSON document for the input file at `path`; raise `ConfigError` for bad input."""
     return scan(read_scan_input(path))
@@ -301,15 +288,34 @@ def scan(given: ScanInput) -> dict[str, Any]:
         answer = _judge(given, buy, sell, depths[buy.name][0], depths[sell.name][1], scale, fee_exp)
         names = {"buy": buy.name, "sell": sell.name}
         if isinstance(answer, Plan):
-            view = answer.view()
-            shown = {name: plain(getattr(view, name)) for name in _SHOWN}
-            opportunities.append(((view.net.copy_negate(), buy.name, sell.name), {**names, **shown}))
+            key = (answer.amount(answer.net).copy_negate(), buy.name, sell.name)
+            opportunities.append((key, names | _numbers(answer, Route.of(given.symbol, buy.name, sell.name))))
         else:
             net = answer.best_net_decimal()
             why = {"reason": answer.reason.value, "best_net": None if net is None else plain(net)}
-            key = (net is None, Decimal(0) if net is None else net.copy_negate(), buy.name, sell.name)
-            refused.append((key, {**names, **why}))
+            rank = (net is None, Decimal(0) if net is None else net.copy_negate(), buy.name, sell.name)
+            refused.append((rank, {**names, **why}))
     return {"opportunities": _in_order(opportunities), "refused": _in_order(refused)}
+
+
+def _numbers(plan: Plan, route: Route) -> dict[str, str]:
+    buy, sell = plan.legs(route)
+    numbers = {
+        "buy_size": buy.size,
+        "sell_size": sell.size,
+        "buy_limit": buy.limit,
+        "sell_limit": sell.limit,
+        "buy_vwap": plan.buy_vwap(),
+        "sell_vwap": plan.sell_vwap(),
+        "paid": plan.amount(plan.paid),
+        "got": plan.amount(plan.got),
+        "residual": plan.residual_base(),
+        "residual_value": plan.amount(plan.residual_value),
+        "net": plan.amount(plan.net),
+        "edge_bps": plan.edge_bps(),
+        "gross_edge_bps": plan.gross_edge_bps(),
+    }
+    return {name: plain(number) for name, number in numbers.items()}
 
 
 def _judge(
@@ -320,7 +326,7 @@ def _judge(
     if buy.taker_fee is None or sell.taker_fee is None:
         return Refusal(Reason.FEE_UNKNOWN)
     terms = PairTerms(scale, _terms(buy, buy.taker_fee), _terms(sell, sell.taker_fee), given.limits, fee_exp=fee_exp)
-    return evaluate(terms, asks, bids, Funds(quote=buy.free_quote, base=sell.free_base))
+    return evaluate(terms, asks, bids, Funds(quote=buy.free_quote, base=sell.free_base), given.min_edge_bps)
 
 
 def _terms(venue: ScanVenue, taker_fee: Decimal) -> VenueTerms:

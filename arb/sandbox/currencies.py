@@ -6,13 +6,8 @@ with its own contract.
 
 from typing import NamedTuple
 
-_NATIVE = {
-    "BTC": {"gate": "BTC", "okx": "Bitcoin", "bitget": "BTC"},
-    "ETH": {"gate": "ETH", "okx": "ERC20", "bitget": "ETH"},
-    "SOL": {"gate": "SOL", "okx": "Solana", "bitget": "SOL"},
-    "DOGE": {"gate": "DOGE", "okx": "Dogecoin", "bitget": "DOGE"},
-}
-_TOKEN = {"gate": "ETH", "okx": "ERC20", "bitget": "ERC20"}
+from arb.sandbox.registry import SPECS
+
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 FEES = {"BTC": "0.0001", "ETH": "0.002", "SOL": "0.01", "DOGE": "4", "USDT": "1"}
 """The fee of a withdrawal at venues that publish it, in the asset."""
@@ -36,7 +31,7 @@ class Wallets:
     """The closed wallets of a venue: by fault, an asset (None: all) and a direction."""
 
     def __init__(self, venue: str) -> None:
-        self._venue = venue
+        self._spec = SPECS[venue]
         self._closed: dict[int, tuple[str | None, str]] = {}
 
     def close(self, fault_id: int, asset: str | None, way: str) -> None:
@@ -47,10 +42,10 @@ class Wallets:
 
     def of(self, asset: str) -> SimWallet:
         closed = {way for named, way in self._closed.values() if named in (None, asset)}
-        if asset in _NATIVE:
-            chain, contract = _NATIVE[asset][self._venue], ""
+        if asset in self._spec.chains:
+            chain, contract = self._spec.chains[asset], ""
         else:
-            chain, contract = _TOKEN[self._venue], USDT if asset == "USDT" else f"0x{asset.encode().hex():0>40}"
+            chain, contract = self._spec.token_chain, USDT if asset == "USDT" else f"0x{asset.encode().hex():0>40}"
         return SimWallet(
             chain,
             contract,

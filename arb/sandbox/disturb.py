@@ -11,7 +11,7 @@ from arb.sandbox.currencies import BOTH, WAYS
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import STATE, Fault, FaultBoard, Param
-from arb.sandbox.profiles import FEE_ASSETS
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import (
     BalanceChanged,
     Event,
@@ -25,7 +25,7 @@ from arb.sandbox.values import (
 from arb.sandbox.wire import Scheduler, Session
 
 POINTS = {"gate": "POINT"}
-"""Venues that can take their fees in points, and the asset; a fault must name any other asset (`FEE_ASSETS`)."""
+"""Venues that can take their fees in points, and the asset; a fault must name any other asset (`SimSpec.fee_assets`)."""
 _DISCONNECT = frozenset({"ws_disconnect"})
 _LATE_FILL = frozenset({"late_fill"})
 _CONTRADICTION = frozenset({"contradiction"})
@@ -206,7 +206,7 @@ class Disturbance:
     def _asset_of(self, param: Param) -> FeeAsset | None:
         """Return the asset that a fault names, points without a name; None where the venue does not take it."""
         wanted = param or POINTS.get(self.venue.name)
-        return next((of for of in FEE_ASSETS.get(self.venue.name, ()) if of.asset == wanted), None)
+        return next((of for of in SPECS[self.venue.name].fee_assets if of.asset == wanted), None)
 
     def _start_fee_tier_change(self, fault: Fault) -> None:
         self.venue.exchange.fee_factor = fault.number()

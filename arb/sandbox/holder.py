@@ -7,23 +7,7 @@ The admin changes it (`POST /admin/account`), as a holder does on the venue's pa
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-ACCOUNT_MODES = {
-    "gate": ("classic", "single_currency", "multi_currency", "portfolio", "legacy_unified"),
-    "okx": ("spot", "futures", "multi_currency", "portfolio"),
-    "bitget": ("classic", "unified"),
-}
-"""The modes of the venues that have several, the usual one first."""
-RIGHTS = {
-    "gate": ("spot", "wallet:read", "account:read", "unified:read"),
-    "okx": ("read_only", "trade"),
-    "bitget": ("stor", "stow"),
-}
-"""The key's first rights, in the venue's words; at Gate `:read` marks a permission for reading only."""
-_CHOICES = {
-    "gate": ("rights", "addresses", "sub_account", "symbols"),
-    "okx": ("rights", "addresses", "sub_account", "symbols", "borrows", "fee_groups", "fee_in_quote"),
-    "bitget": ("rights", "addresses", "sub_account"),
-}
+from arb.sandbox.registry import SPECS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +36,14 @@ class Holder:
 
 
 def may_choose(venue: str, name: str) -> bool:
-    return name in _CHOICES[venue]
+    return name in SPECS[venue].choices
 
 
 def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
     """Return the holder with these choices made; raises `ValueError` for a choice or a value that the venue does not have."""
     for name, value in wanted.items():
         if not may_choose(venue, name):
-            raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(_CHOICES[venue])}")
+            raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(SPECS[venue].choices)}")
         if isinstance(getattr(holder, name), bool):
             good = isinstance(value, bool)
         else:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arb.errors import require
-from arb.sandbox.holder import ACCOUNT_MODES
-from arb.sandbox.values import FeeAsset, SimInstrument, VenueProfile
+from arb.sandbox.registry import SPECS
+from arb.sandbox.spec import SimSpec
+from arb.sandbox.values import SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
 """NOVA is the new listing: thin, wide and wild."""
@@ -23,49 +24,6 @@ _BALANCES = {
     "NOVA": "400000",
 }
 
-# symbol: (tick, lot, min_size, min_notional)
-_RULES: dict[str, dict[str, tuple[str, str, str, str]]] = {
-    "gate": {
-        "BTC/USDT": ("0.1", "0.00001", "0.00001", "3"),
-        "ETH/USDT": ("0.01", "0.0001", "0.001", "3"),
-        "SOL/USDT": ("0.01", "0.001", "0.01", "3"),
-        "DOGE/USDT": ("0.00001", "0.1", "1", "3"),
-        "NOVA/USDT": ("0.0001", "0.01", "1", "3"),
-    },
-    "okx": {
-        "BTC/USDT": ("0.1", "0.0001", "0.0001", "0"),
-        "ETH/USDT": ("0.01", "0.001", "0.001", "0"),
-        "SOL/USDT": ("0.01", "0.01", "0.01", "0"),
-        "DOGE/USDT": ("0.00001", "1", "10", "0"),
-        "NOVA/USDT": ("0.0001", "0.1", "1", "0"),
-    },
-    "bitget": {
-        "BTC/USDT": ("0.01", "0.000001", "0.000001", "1"),
-        "ETH/USDT": ("0.01", "0.0001", "0.0001", "1"),
-        "SOL/USDT": ("0.001", "0.001", "0.001", "1"),
-        "DOGE/USDT": ("0.00001", "0.01", "1", "1"),
-        "NOVA/USDT": ("0.0001", "0.01", "1", "1"),
-    },
-}
-
-# maker, taker, place of the buy fee, feed delay ms, order delay ms
-_VENUES: dict[str, tuple[str, str, str, float, float]] = {
-    "gate": ("0.0007", "0.0009", "base", 20.0, 15.0),
-    "okx": ("0.0006", "0.0008", "base", 45.0, 40.0),
-    "bitget": ("0.0004", "0.0006", "base", 70.0, 90.0),
-}
-_NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
-
-VENUE_NAMES = tuple(_VENUES)
-
-FEE_ASSETS = {
-    "gate": (
-        FeeAsset("POINT", per_quote=Decimal(1), share=Decimal(1)),
-        FeeAsset("GT", per_quote=Decimal("0.25"), share=Decimal("0.75")),
-    ),
-    "bitget": (FeeAsset("BGB", per_quote=Decimal("0.8"), share=Decimal("0.8")),),
-}
-"""Assets that venues may take fees in instead of base and quote (fault `fee_in_points`), and their rates."""
 _FEE_ASSET_BALANCE = Decimal(10_000)
 
 
@@ -94,25 +52,25 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
 
     Each base is held in the amount of its model, and the quote grows with every five symbols.
     """
-    maker, taker, buy_fee_in, feed_ms, order_ms = _VENUES[name]
+    spec = SPECS[name]
     balances = {asset: Decimal(amount) for asset, amount in _BALANCES.items()}
     for quote in {symbol.partition("/")[2] for symbol in symbols}:
         balances[quote] = Decimal(_BALANCES[QUOTE]) * -(-len(symbols) // len(SYMBOLS))
     for symbol in symbols:
         balances[symbol.partition("/")[0]] = Decimal(_BALANCES[model_of(symbol).partition("/")[0]])
-    balances |= {of.asset: _FEE_ASSET_BALANCE for of in FEE_ASSETS.get(name, ())}
+    balances |= {of.asset: _FEE_ASSET_BALANCE for of in spec.fee_assets}
     return VenueProfile(
         name=name,
         key=_letters(rng, 32),
         secret=_letters(rng, 64),
         passphrase=_letters(rng, 12),
         user_id=rng.randrange(10_000_000, 99_999_999),
-        buy_fee_in=buy_fee_in,
-        instruments=tuple(_instrument(name, symbol, maker, taker, start_ns) for symbol in symbols),
+        buy_fee_in=spec.buy_fee_in,
+        instruments=tuple(_instrument(spec, symbol, start_ns) for symbol in symbols),
         balances=balances,
-        feed_delay_ms=feed_ms,
-        order_delay_ms=order_ms,
-        account_modes=ACCOUNT_MODES.get(name, ()),
+        feed_delay_ms=spec.feed_ms,
+        order_delay_ms=spec.order_ms,
+        account_modes=spec.account_modes,
     )
 
 
@@ -121,11 +79,12 @@ def with_another_key(profile: VenueProfile, rng: random.Random) -> VenueProfile:
     return replace(profile, key=_letters(rng, 32), secret=_letters(rng, 64), passphrase=_letters(rng, 12))
 
 
-def _instrument(venue: str, symbol: str, maker: str, taker: str, start_ns: int) -> SimInstrument:
-    tick, lot, min_size, min_notional = (Decimal(text) for text in _RULES[venue][model_of(symbol)])
+def _instrument(spec: SimSpec, symbol: str, start_ns: int) -> SimInstrument:
+    tick, lot, min_size, min_notional = (Decimal(text) for text in spec.rules[model_of(symbol)])
     is_new = model_of(symbol) == SYMBOLS[-1]
-    if is_new:
-        maker, taker = _NEW_LISTING_FEES.get(venue, (maker, taker))
+    maker, taker = spec.maker_fee, spec.taker_fee
+    if is_new and spec.new_listing_fees is not None:
+        maker, taker = spec.new_listing_fees
     age_ns = 3_600_000_000_000 if is_new else 5 * 365 * 86_400_000_000_000
     return SimInstrument(
         symbol=symbol,

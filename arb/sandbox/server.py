@@ -17,6 +17,7 @@ from arb.door import open_door
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin, refusal
 from arb.sandbox.profiles import SYMBOLS
+from arb.sandbox.registry import SPECS
 from arb.sandbox.wire import CLOSED, HttpAnswer, HttpRequest
 from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
 
@@ -27,11 +28,7 @@ OUTBOX_FRAMES = 5_000
 BUSY_POLL_S = 0.005
 _TRADE = '{"id":"1","tradeId":"1","px":"1","price":"1","sz":"1","size":"1","amount":"1","side":"buy","ts":"1"}'
 _ROWS = ",".join([_TRADE] * 8_000)
-BUSY_TEXTS = {
-    "gate": f'{{"time":1,"time_ms":1,"channel":"spot.trades","event":"update","result":[{_ROWS}]}}',
-    "okx": f'{{"arg":{{"channel":"trades","instId":"BTC-USDT"}},"data":[{_ROWS}]}}',
-    "bitget": f'{{"action":"update","arg":{{"instType":"SPOT","channel":"trade","instId":"BTCUSDT"}},"data":[{_ROWS}],"ts":1}}',
-}
+BUSY_TEXTS = {spec.name: spec.busy_text % _ROWS for spec in SPECS.values()}
 """The frames that fill a busy connection: trades of a channel that our clients never subscribe to."""
 
 
@@ -266,23 +263,9 @@ def first_line(world: SimWorld, port: int) -> dict[str, object]:
     venues: dict[str, object] = {}
     for name, venue in world.venues.items():
         profile = venue.exchange.profile
-        if name == "gate":
-            venues[name] = {
-                "rest": f"{root}/api/v4",
-                "ws": f"{ws_root}/ws/v4/",
-                "key": profile.key,
-                "secret": profile.secret,
-            }
-            continue
-        ws = f"{ws_root}/ws/v5" if name == "okx" else f"{ws_root}/v2/ws"
-        venues[name] = {
-            "rest": root,
-            "ws_public": f"{ws}/public",
-            "ws_private": f"{ws}/private",
-            "key": profile.key,
-            "secret": profile.secret,
-            "passphrase": profile.passphrase,
-        }
+        passphrase = {"passphrase": profile.passphrase} if SPECS[name].has_passphrase else {}
+        keys = {"key": profile.key, "secret": profile.secret}
+        venues[name] = SPECS[name].addresses(root, ws_root) | keys | passphrase
     return {"sandbox_id": world.sandbox_id, "venues": venues, "admin": f"{root}/admin"}
 
 

@@ -8,8 +8,9 @@ from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
 from arb.sandbox.currencies import Wallets
 from arb.sandbox.exact import ONE, ZERO, cut_off, mul
-from arb.sandbox.holder import RIGHTS, Holder
+from arb.sandbox.holder import Holder
 from arb.sandbox.market import BookView, IdSource, Market
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import (
     BalanceChanged,
     Event,
@@ -41,7 +42,7 @@ class ExchangeState:
         """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
         self.account_mode = profile.account_modes[0] if profile.account_modes else ""
         """Which of the venue's kinds of account this is; "" where it has only one."""
-        self.holder = Holder(rights=RIGHTS[profile.name])
+        self.holder = Holder(rights=SPECS[profile.name].rights)
         self.fee_factor = ONE
         self.wallets = Wallets(profile.name)
         self.fee_asset: FeeAsset | None = None

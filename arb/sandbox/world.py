@@ -14,7 +14,8 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.api import GateDialect
 from arb.sandbox.market import IdSource
 from arb.sandbox.okx.api import OkxDialect
-from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES, listed_symbols, make_profile
+from arb.sandbox.profiles import QUOTE, SYMBOLS, listed_symbols, make_profile
+from arb.sandbox.registry import SPECS
 from arb.sandbox.scenario import RUNGS, Scenario
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Dialect, HttpAnswer, HttpRequest, Scheduler
@@ -25,22 +26,8 @@ DIALECTS: dict[str, Callable[[SimExchange], Dialect]] = {
     "bitget": BitgetDialect,
 }
 
-REST_PREFIXES = {
-    "/api/v4/": "gate",
-    "/api/v5/": "okx",
-    "/api/v2/": "bitget",
-    "/api/v3/": "bitget",
-}
-
-WS_PATHS = {
-    "/ws/v4": "gate",
-    "/ws/v5/public": "okx",
-    "/ws/v5/private": "okx",
-    "/ws/v5/business": "okx",
-    "/v2/ws/public": "bitget",
-    "/v2/ws/private": "bitget",
-    "/v3/ws/private": "bitget",
-}
+REST_PREFIXES = {prefix: spec.name for spec in SPECS.values() for prefix in spec.rest_prefixes}
+WS_PATHS = {path: spec.name for spec in SPECS.values() for path in spec.ws_paths}
 
 
 def venue_of_path(path: str, table: dict[str, str]) -> str | None:
@@ -104,9 +91,8 @@ class SimWorld:
         self._count = 0
         self._session_venue: dict[int, SimVenue] = {}
         self.venues: dict[str, SimVenue] = {}
-        for name in VENUE_NAMES:
-            if name in DIALECTS:
-                self.venues[name] = self._make_venue(name, ids, start_ns)
+        for name in SPECS:
+            self.venues[name] = self._make_venue(name, ids, start_ns)
         self.ceiling = Ceiling([venue.exchange for venue in self.venues.values()] if with_ceiling else [])
         self.scenario = Scenario(
             seed,

@@ -142,7 +142,7 @@ def summarise(
         "unknown_orders": len(engine.manager.unknown_orders()),
         "incidents": tally.incidents,
         "halted": state.halted_at(now_ns),
-        **_opening_state(openings(state, engine.manager, engine.strategy, now_ns)),
+        **_opening_state(openings(state, engine.manager, engine.blockers, now_ns)),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.names_blocked(venue, *STOPS))},
         "barred_symbols": {
@@ -190,7 +190,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
     }
-    for found in look(state, engine.manager, engine.strategy, now_ns):
+    for found in look(state, engine.manager, engine.blockers, now_ns):
         yield {} if found is None else _opening_state(found)
     closed, routes = [], state.routes()
     while some := list(islice(routes, ROUTES_A_PART)):
@@ -365,7 +365,7 @@ def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
     """Return why a row's edge is not taken: a code of `Reason`; None without an edge, or before it was judged."""
     if Decimal(row["edge_bps"]) <= 0:
         return None
-    reason = engine.strategy.why_not(Route.of(row["symbol"], row["buy"], row["sell"]))
+    reason = engine.strategy.explain(Route.of(row["symbol"], row["buy"], row["sell"]))
     return None if reason is None else str(reason)
 
 

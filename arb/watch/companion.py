@@ -63,7 +63,7 @@ class Companion:
         self._logged: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Step until stopped. A fault of ours in one step is logged: silence would be worse than a message too few."""
+        """Step until stopped. A bug in one step is logged and ends nothing: a missing message is better than no companion."""
         threading.Thread(target=self._signs.run, args=(stop,), daemon=True).start()
         while not stop.wait(STEP_S):
             try:

@@ -56,7 +56,7 @@ class Memory:
         self.write()
 
     def forget(self, receiver: str, keys: set[str]) -> None:
-        """Drop what is over and not among `keys`, the notices that exist."""
+        """Drop the notices that are over and not among `keys`, the notices that exist."""
         known = self.sent(receiver)
         for key in [key for key, sent in known.items() if sent.over and key not in keys]:
             del known[key]

@@ -6,8 +6,8 @@ Revision 0018, after 0017. No view adds up all fills for one row, or one day, an
 import sqlalchemy as sa
 from alembic import context, op
 
+from arb.store.ledger.derived import FEES_OF_CLOSINGS
 from arb.store.ledger.views import spelled, view_sql
-from arb.store.ledger.writer import FEES_OF_CLOSINGS
 
 revision = "0018"
 down_revision = "0017"

@@ -7,8 +7,8 @@ not written down.
 import sqlalchemy as sa
 from alembic import context, op
 
+from arb.store.ledger.derived import FEES_OF_PAIRS, sums_of_days
 from arb.store.ledger.views import view_sql
-from arb.store.ledger.writer import FEES_OF_PAIRS, sums_of_days
 
 revision = "0019"
 down_revision = "0018"

@@ -53,16 +53,14 @@ def _judge(cap: Decimal, *, compiled: bool) -> Callable[[], object]:
     stage.show("gate", [(_MID - 1, 1_000)], asks)
     changed = stage.show("okx", bids, [(_MID + _SHIFT + 1, 1_000)])
     buy, sell = (VenueTerms.of(stage.engine.state.instruments[venue, SYMBOL]) for venue in stage.venues)
-    limits = EdgeLimits(
-        min_edge_bps=Decimal(1), max_notional=cap, max_slippage_bps=Decimal(5), dust_max_quote=Decimal(5)
-    )
+    limits = EdgeLimits(max_notional=cap, max_slippage_bps=Decimal(5), dust_max_quote=Decimal(5))
     terms, route, books = PairTerms(SCALE, buy, sell, limits), Route.of(SYMBOL, "gate", "okx"), stage.books
     ask, bid = asks[0][0], bids[0][0]
 
     def judge() -> bool:
         stage.arena.write(changed, 1, START_NS, START_NS)
         best = books.best_plan(route, terms)
-        answer = None if best is None else answer_of(best, ask, bid, _FUNDS, Decimal(0))
+        answer = None if best is None else answer_of(best, ask, bid, _FUNDS, Decimal(1))
         return isinstance(answer, Plan) and worst_partial_ok(answer, ask, bid)
 
     if not judge():

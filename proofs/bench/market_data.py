@@ -179,7 +179,7 @@ def _measured(clock: Clock, effort: Effort, name: str, shift: int, count: int) -
 
     def ours() -> int:
         for _ in range(count):
-            stage.engine.strategy.mark((row,))
+            stage.engine.strategy.on_quotes((row,))
             if stage.engine.wants_drain:
                 stage.handle(QueueDrained())
         return count

@@ -81,7 +81,7 @@ def a_decision() -> tuple[AnyCommand, ...]:
     stage = Stage(("gate", "okx"))
     row = stage.show("gate", [(599_990, 9_000)], [(600_000, 9_000)])
     stage.show("okx", [(603_000, 9_000)], [(603_010, 9_000)])
-    stage.engine.strategy.mark((row,))
+    stage.engine.strategy.on_quotes((row,))
     commands = stage.handle(QueueDrained())
     if sum(isinstance(command, PlaceOrder) for command in commands) != 2:
         raise AssertionError(f"no pair was opened on {SYMBOL}: {commands}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from arb.clock import NS_PER_S
 from arb.core.messages.settings import Limits
 from arb.market.numbers import ZERO
-from arb.sandbox.profiles import VENUE_NAMES
+from arb.sandbox.registry import VENUE_NAMES
 from proofs.faultsim.conduct import OPEN, Row, entries_of
 from proofs.faultsim.promises import CALM, Struck
 

@@ -12,7 +12,7 @@ import msgspec
 
 from arb.market.numbers import ZERO
 from arb.sandbox.disturb import POINTS
-from arb.sandbox.profiles import FEE_ASSETS
+from arb.sandbox.registry import SPECS
 from arb.sandbox.world import SimWorld
 
 SHARE = 0.3
@@ -39,12 +39,12 @@ def drawn_modes(seed: int, notional: Decimal) -> tuple[FeeMode, ...]:
     if rng.random() >= SHARE:
         stated = tuple(FeeMode(venue, "", ZERO, Decimal(1)) for venue in POINTS)
         return stated if rng.random() < 1 / 2 else ()
-    venues = tuple(FEE_ASSETS)
+    venues = tuple(spec.name for spec in SPECS.values() if spec.fee_assets)
     return tuple(_drawn(rng, venue, notional) for venue in rng.choice((*((venue,) for venue in venues), venues)))
 
 
 def _drawn(rng: random.Random, venue: str, notional: Decimal) -> FeeMode:
-    of = rng.choice(FEE_ASSETS[venue])
+    of = rng.choice(SPECS[venue].fee_assets)
     leg = notional * TAKER * of.share * of.per_quote
     balance = AMPLE if rng.random() < SHARE else leg * Decimal(rng.randint(0, 100 * LEGS_MOST)) / 100
     worth = 1 / of.per_quote * Decimal(rng.choice(("1", "1", "1", "0.97", "1.04")))

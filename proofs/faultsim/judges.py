@@ -46,6 +46,7 @@ from proofs.faultsim.dust import piled_up
 from proofs.faultsim.entries import past_the_guards, refused_with_room
 from proofs.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from proofs.faultsim.lateness import late_without_a_stop, lifted_wrongly
+from proofs.faultsim.legs import legs_misstated
 from proofs.faultsim.plan import is_busy, is_standstill
 from proofs.faultsim.process import engine_settings
 from proofs.faultsim.profit import (
@@ -65,7 +66,10 @@ from proofs.faultsim.world import Outcome
 EXACT = Context(prec=80)
 ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
 """Our status of an order that a venue took, and the venue's name for it."""
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives", "decision_books")
+CLASS_1 = (
+    *("runs", "pair_trades", "trade_legs", "orders", "fills", "balances", "incidents", "alternatives"),
+    "decision_books",
+)
 WATERFALL = (
     "expected_net_e8",
     "buy_slippage_e8",
@@ -91,6 +95,7 @@ class Evidence:
             files.ledger, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"
         )
         self.pairs = rows_of(files.ledger, "SELECT * FROM pair_trades")
+        self.legs = rows_of(files.ledger, "SELECT * FROM trade_legs")
         self.handed = handed_over(files.journal)
         self.own_orders = {
             (venue, _name(row)): row
@@ -130,6 +135,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *lost_too_much(evidence.pairs, evidence.orders, evidence.fills, plan.repair),
             *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open, plan.without_expiry),
             *pairs_misstated(evidence),
+            *legs_misstated(files.journal, evidence.legs, evidence.pairs, evidence.orders),
             *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
             *ran_out(plan, files.journal, evidence.orders, evidence.fills),
             *shares_misstated(files.journal),

@@ -27,8 +27,8 @@ from arb.core.messages.settings import (
     Timing,
 )
 from arb.market.symbol import Symbol
-from arb.sandbox.holder import ACCOUNT_MODES
-from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES
+from arb.sandbox.profiles import QUOTE, SYMBOLS
+from arb.sandbox.registry import SPECS, VENUE_NAMES
 from arb.venues.kit.public_reader import GatewayTiming
 from proofs.faultsim.aims import (
     AT_BALANCES,
@@ -353,8 +353,10 @@ def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
 
 def _modes(seed: int) -> dict[str, str]:
     """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
-    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in ACCOUNT_MODES}
-    return {venue: rng.choice(ACCOUNT_MODES[venue][1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES}
+    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in SPECS}
+    return {
+        venue: rng.choice(SPECS[venue].account_modes[1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES
+    }
 
 
 def _decimals(seed: int) -> dict[str, int]:

@@ -225,7 +225,7 @@ async def _recall(journal: Journal, command: RecallOrders, former: Mapping[str, 
 
 
 def _sum_up_each_step(engine: Engine) -> None:
-    """Assert after every event that the inventory is the sum of its positions and of what was held besides."""
+    """Assert after every event that the inventory is the sum of its positions and of the other holdings."""
     finish, inventory = engine.finish, engine.state.inventory
 
     def finish_and_sum() -> tuple[AnyCommand, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.sandbox.profiles import VENUE_NAMES
+from arb.sandbox.registry import VENUE_NAMES
 from proofs.faultsim.aims import AT_INTENTS, FLATTEN, HALT, JOURNAL_PARTS, LATE, POWER_CUT, Phase, Strike
 
 DARK_NS = 12 * NS_PER_S

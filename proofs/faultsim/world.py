@@ -68,7 +68,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     virtual_s: float
     pairs: int
     positions: dict[Key, dict[str, Decimal]]
-    """By asset, what the last process holds as moved by the fills of each instrument."""
+    """By asset, the amounts that the fills of each instrument moved, as the last process holds them."""
     slowed: list[Spell]
     """Where frames that were received came late by a slow line."""
 
@@ -250,7 +250,8 @@ def _tie_up(world: SimWorld, notional: Decimal) -> None:
 def _cancel_tasks(loop: VirtualLoop) -> None:
     """Cancel the tasks that a dead process has left in its loop; nothing of it can reach the outside any more."""
     for _ in range(10):
-        tasks = asyncio.all_tasks(loop)
+        # In the order in which they were made, which their names hold: the order of a set is that of addresses.
+        tasks = sorted(asyncio.all_tasks(loop), key=lambda task: (len(task.get_name()), task.get_name()))
         if not tasks:
             return
         for task in tasks:

@@ -7,7 +7,10 @@ from typing import Any
 from tests.integration.support import run_arb, run_until
 from tests.support.journals import lay_open
 
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives", "decision_books")
+CLASS_1 = (
+    *("runs", "pair_trades", "trade_legs", "orders", "fills", "balances", "incidents", "alternatives"),
+    "decision_books",
+)
 SYMBOLS = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT", "BTX/USDT"]\n'
 LIMITS = "".join(f"[limits.venue.{venue}]\nmax_notional_quote = 300\n" for venue in ("gate", "okx", "bitget"))
 TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")
@@ -35,7 +38,7 @@ def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
     assert reported["compared"] > 100
     true, replayed = tmp_path / "var" / "sandbox.sqlite", tmp_path / "var" / "replay.sqlite"
     for table in CLASS_1:
-        query = f"SELECT * FROM {table} ORDER BY id"
+        query = f"SELECT * FROM {table} ORDER BY 1, 2"
         assert rows(replayed, query) == rows(true, query), table
     traded = "SELECT * FROM opportunities WHERE outcome = 'traded' ORDER BY id"
     assert rows(replayed, traded) == rows(true, traded)

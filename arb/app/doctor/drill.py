@@ -25,9 +25,10 @@ from arb.app.run import Run
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import RunOptions, Settings
 from arb.core.messages.events import ExpiryProved
+from arb.core.risk.blockers import Blockers
 from arb.core.state.engine_state import EngineState
 from arb.core.strategies.drill import Drill, DrillResult, DrillStep
-from arb.core.trades.opening import TradeManager
+from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import CLOSED
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.node import Node
@@ -124,11 +125,11 @@ class DrillRun(Run):
         return found
 
     def _parts(self, *given: Any) -> Parts:
-        def make(state: EngineState, manager: TradeManager) -> Drill:
-            self._drill = Drill(state, manager, self._symbols, self._done.set)
+        def make(state: EngineState, orders: TradeTable, blockers: Blockers) -> Drill:
+            self._drill = Drill(state, orders, blockers, self._symbols, self._done.set)
             return self._drill
 
-        return msgspec.structs.replace(super()._parts(*given), strategy=make)
+        return msgspec.structs.replace(super()._parts(*given), strategies=(make,))
 
     async def _until_stopped(self, node: Node) -> int:
         """Wait until all steps have ended, the user stops it, or it takes too long; journal the proofs."""

@@ -40,8 +40,8 @@ from arb.core.state.blocks import Block, Source
 from arb.core.state.engine_state import EngineState
 from arb.core.state.positions.counted import Counted
 from arb.core.state.positions.inventory import BalanceDifference
+from arb.market.kinds import kind_of
 from arb.market.numbers import ZERO, plain
-from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 REFRESH_AGAIN_MS = 1_000
@@ -194,7 +194,9 @@ class BalanceReconciler:
         self._outdated = {name: dict(one.totals) for name, one in outdated.items()}
         for fill in fills:
             if fill.account_id in outdated and fill.received_ns > outdated[fill.account_id].ns:
-                _book(fill, self._outdated[fill.account_id])
+                totals = self._outdated[fill.account_id]
+                for asset, amount in kind_of(fill.symbol).flows(fill).items():
+                    totals[asset] = totals.get(asset, ZERO) + amount
         found = {venue: self.recover_at(venue) for venue in self.state.venues}
         return {venue: ns for venue, ns in found.items() if ns is not None}
 
@@ -391,14 +393,6 @@ class BalanceReconciler:
             kind = transfer.kind or ("deposit" if transfer.amount > 0 else "withdrawal")
             text = f"{kind} {transfer.transfer_id} of {plain(transfer.amount)} {transfer.asset} at {venue}"
             state.incident(IncidentKind.TRANSFER, text, now_ns, severity=Severity.INFO, venue=venue)
-
-
-def _book(fill: FillRecord, totals: dict[str, Decimal]) -> None:
-    base, quote = Symbol.of(fill.symbol).base_and_quote
-    sign = 1 if fill.side is Side.BUY else -1
-    moved = ((base, sign * fill.size), (quote, -sign * fill.size * fill.price), (fill.fee_currency, -fill.fee))
-    for asset, amount in moved:
-        totals[asset] = totals.get(asset, ZERO) + amount
 
 
 def _stopping(difference: BalanceDifference, event: BalancesReported) -> Stopping:

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.legs import Leg, Trade
 from arb.core.messages.records import PairKind
 from arb.core.messages.recovery_records import PlanRecord
 from arb.core.messages.timers import OrderTimer, PairTimer
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
-from arb.core.trades.intents import LimitLeg, plan_at_limits
+from arb.core.trades.intents import paid_at_limit, plan_at_limits
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.trade import PairTrade, Trigger
 from arb.market.ids import ClientOrderId, decode, is_again, pair_part
@@ -95,7 +96,7 @@ def _rebuild_pair(
 ) -> PairTrade:
     number = state.next_number("pairs")
     plan = _plan(state, state.pair_id(number), found, now_ns)
-    pair = PairTrade(PairKind.ARB, plan, number, state.run_id, None, now_ns)
+    pair = PairTrade(PairKind.ARB, plan, number, state.run_id, None, now_ns, Trade((), state.flat_now))
     pair.move(Trigger.UNHEDGED, now_ns)
     for name, report in found:
         order = _order(state, pair, name, report, now_ns)
@@ -156,14 +157,20 @@ def _plan(state: EngineState, pair_id: int, found: list[tuple[ClientOrderId, Ord
     others = [venue for venue in state.venues_of(symbol) if venue != known.venue]
     buy_venue = bought.venue if bought else (others[0] if sold else known.venue)
     sell_venue = sold.venue if sold else next(venue for venue in state.venues_of(symbol) if venue != buy_venue)
-    buy, sell = _leg(state, buy_venue, bought or known), _leg(state, sell_venue, sold or known)
-    fee_in = FeeIn(state.instruments[buy_venue, symbol].buy_fee_in)
+    buy, sell = (
+        Leg(venue, symbol, side, report.size, report.price or ZERO)
+        for venue, side, report in ((buy_venue, Side.BUY, bought or known), (sell_venue, Side.SELL, sold or known))
+    )
+    at_buy, at_sell = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
+    fee, fee_in = at_buy.taker_fee or ZERO, FeeIn(at_buy.buy_fee_in)
     if bought:
-        state.control.opened(buy.paid(fee_in), now_ns)
-    day_notional = state.control.day_notional if bought else ZERO
-    return plan_at_limits(pair_id, symbol, buy, sell, fee_in, day_notional=day_notional)
-
-
-def _leg(state: EngineState, venue: str, report: OrderReport) -> LimitLeg:
-    fee = state.instruments[venue, report.symbol].taker_fee
-    return LimitLeg(venue, report.size, report.price or ZERO, fee or ZERO)
+        state.control.opened(paid_at_limit(buy, fee, fee_in), now_ns)
+    return plan_at_limits(
+        pair_id,
+        buy,
+        sell,
+        buy_fee=fee,
+        sell_fee=at_sell.taker_fee or ZERO,
+        buy_fee_in=fee_in,
+        day_notional=state.control.day_notional if bought else ZERO,
+    )

@@ -193,7 +193,7 @@ def _rebuild(state: EngineState, written: OpenPair, numbers: set[int], now_ns: i
         )
         for record in rows.orders
     ]
-    pair = PairTrade.restored(rows.plan, rows.pair, number, orders, now_ns)
+    pair = PairTrade.restored(rows, number, orders, state.flat_now, now_ns)
     pair.await_snapshots_until_ns = now_ns + RECOVERY_WAIT_S * NS_PER_S
     return pair
 

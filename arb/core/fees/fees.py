@@ -85,15 +85,15 @@ def fee_holds(state: EngineState, route: Route, decided: Plan) -> tuple[FeeHold,
     terms = decided.terms
     if terms.buy.buy_fee_in is not FeeIn.OTHER and terms.sell.buy_fee_in is not FeeIn.OTHER:
         return ()
-    plan = decided.view()
-    legs = (route.buy, terms.buy, plan.hold), (route.sell, terms.sell, plan.sell_size * plan.sell_vwap)
+    buy, sell = decided.legs(route)
+    legs = (buy, terms.buy, decided.amount(decided.hold)), (sell, terms.sell, sell.size * decided.sell_vwap())
     holds = list[FeeHold]()
-    for key, of, notional in legs:
-        instrument = state.instruments[key]
-        price = state.fee_asset_price(instrument.venue, instrument.fee_asset, instrument.quote)
+    for leg, of, notional in legs:
+        venue, instrument = leg.venue, state.instruments[leg.venue, leg.symbol]
+        price = state.fee_asset_price(venue, instrument.fee_asset, instrument.quote)
         if of.buy_fee_in is FeeIn.OTHER and of.taker_fee > 0 and price is not None:
             amount = 2 * of.taker_fee * notional / (price * FUNDS_SHARE)
-            holds.append(FeeHold(instrument.venue, instrument.fee_asset, amount.quantize(AMOUNT_STEP, ROUND_FLOOR)))
+            holds.append(FeeHold(venue, instrument.fee_asset, amount.quantize(AMOUNT_STEP, ROUND_FLOOR)))
     return tuple(holds)
 
 

@@ -23,7 +23,7 @@ class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The opening of one pair; its orders are those of the entry, the buy leg first.
+    """The opening of one pair; its orders are the legs of the trade, with their names, the buy leg first.
 
     `seq` and `t_ns` are those of its step. `synced` is the last step that was safe from a power cut when this was written (0:
     none, or not known). Amounts in quote, but for `hold_base`. Names on disk are frozen

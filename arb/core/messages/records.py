@@ -77,7 +77,7 @@ class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
 
 
 class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecord"):
-    """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero.
+    """One episode in which the net of the best trade, ignoring thresholds and balances, was above zero.
 
     `required_edge_bps`: the edge required of a pair at `best_ns`, with the legs' cost and the inventory's skew. None where no
     bands of the inventory were in force, or other reasons took precedence.
@@ -213,8 +213,8 @@ class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):
     fee_expected_e8: int | None = None
 
 
-class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):
-    """A balance, as a venue reported it or as we compute it; append-only."""
+class BalanceRecord(Record, frozen=True, kw_only=True, omit_defaults=True, tag="BalanceRecord"):
+    """A balance of a wallet, as a venue reported it or as we compute it; append-only."""
 
     id: int
     run_id: int
@@ -226,6 +226,7 @@ class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):
     locked: Decimal
     source: str
     cause: str
+    wallet: str = "spot"
 
 
 class IncidentRecord(Record, frozen=True, kw_only=True, tag="IncidentRecord"):

@@ -64,7 +64,9 @@ class BalancesTimer(Timer, frozen=True):
     kind: ClassVar[str] = "balances"
 
 
-class EpisodesTimer(Timer, frozen=True):
+class StrategyTimer(Timer, frozen=True):
+    """Wake the strategies: an instant that one of them waits for has come."""
+
     kind: ClassVar[str] = "episodes"
 
 
@@ -92,7 +94,7 @@ AnyTimer = (
     | RulesTimer
     | RecoveryTimer
     | BalancesTimer
-    | EpisodesTimer
+    | StrategyTimer
     | FlattenTimer
     | LastBalancesTimer
     | ShutdownTimer
@@ -103,7 +105,7 @@ _ALONE: dict[str, AnyTimer] = {
     for timer in (
         RecoveryTimer(),
         BalancesTimer(),
-        EpisodesTimer(),
+        StrategyTimer(),
         FlattenTimer(),
         LastBalancesTimer(),
         ShutdownTimer(),

@@ -2,33 +2,18 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
+from arb.clock import NS_PER_MS
 from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.legs import Leg
 from arb.core.orders.reconciler import OrderReconciler
 from arb.core.orders.table import OrderTable
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.errors import InvariantError
-from arb.market.order import Role, Side, TimeInForce
 
 ROUNDED_MAX = Decimal("1e-8")
 """Less base than this may be rounded off a cumulative fill. A lot would be too much: levels may be finer, and so may fills."""
-
-
-class Wanted(NamedTuple):
-    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base.
-
-    `lives_ms`: after how long the venue must refuse it; None: `order_expiry_ms`.
-    """
-
-    venue: str
-    role: Role
-    side: Side
-    price: Decimal
-    size: Decimal
-    tif: TimeInForce = TimeInForce.IOC
-    lives_ms: int | None = None
 
 
 class OrderSender(OrderTable):
@@ -54,24 +39,13 @@ class OrderSender(OrderTable):
         for order in orders:
             self._reconciler.ask_later(order, order.journalled_ns)
 
-    def place(
-        self,
-        symbol: str,
-        name: str,
-        venue: str,
-        role: Role,
-        side: Side,
-        price: Decimal,
-        size: Decimal,
-        tif: TimeInForce,
-        expires_ns: int,
-    ) -> PlaceOrder:
-        """Return the command that sends an order under a new client order id.
+    def place(self, name: str, leg: Leg, now_ns: int) -> PlaceOrder:
+        """Return the command that sends a leg under a new client order id.
 
-        Raises `InvariantError` for a price or a size off the venue's steps. This is the second check (sizing has the first),
-        so that no such order ever leaves.
+        Raises `InvariantError` for a limit or a size off the venue's steps, and for a leg that may only reduce: the command
+        could not ask that of a venue. This is the second check (sizing has the first), so that no such order ever leaves.
         """
-        state = self.state
+        state, venue, symbol, price, size = self.state, leg.venue, leg.symbol, leg.limit, leg.size
         if name in self.orders:
             raise InvariantError(f"client order id {name} was used before")
         instrument = state.instruments[venue, symbol]
@@ -79,15 +53,18 @@ class OrderSender(OrderTable):
             raise InvariantError(f"{venue} {symbol}: price {price} off tick")
         if not (size > 0 and size % instrument.lot == 0):
             raise InvariantError(f"{venue} {symbol}: size {size} off lot")
+        if leg.reduce_only:
+            raise InvariantError(f"{venue} {symbol}: a spot order cannot be reduce-only")
+        lives_ms = state.timing.order_expiry_ms if leg.lives_ms is None else leg.lives_ms
         return PlaceOrder(
             cause=state.out.cause,
             venue=venue,
             symbol=symbol,
             client_order_id=name,
-            role=role,
-            side=side,
-            tif=tif,
+            role=leg.role,
+            side=leg.side,
+            tif=leg.tif,
             price=price,
             size=size,
-            expires_ns=expires_ns,
+            expires_ns=now_ns + lives_ms * NS_PER_MS,
         )

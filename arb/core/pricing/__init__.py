@@ -15,7 +15,7 @@ A size is feasible when both books are deep enough, `q` and `s` are between the 
 `s*floor_tick(worst_bid*(1-slip))` reach their minimum notionals, `worst_ask` and `worst_bid` are within their price bands (a
 ratio around the middle of that venue's own best prices, which binds the side that takes), `value(r) <= dust_max_quote`, the
 free balances cover `hold` and `s` (and twice any fee taken in another asset), and `hold <= max_notional`. The plan is the
-feasible size of the greatest `net`; it must reach `min_net` and `min_edge_bps`, and the edge of the smallest size that depth
+feasible size of the greatest `net`; it must reach `min_net` and the required edge, and the edge of the smallest size that depth
 and the venues' rules allow must not exceed `max_edge_bps`. Each leg's limit price gives up at most `slip` beyond the worst
 level, at most half of the profit that remains if everything fills at the worst levels, and stays within the price band.
 

@@ -1,16 +1,20 @@
 """The answer to two books: a `Plan` worth taking, or a `Refusal` with its one reason.
 
-Plans hold integers on the scales of their `PairTerms`, so that the hot path builds no decimals. `Plan.view()` gives the exact
-decimals for the wire, the ledger and people.
+Plans hold integers on the scales of their `PairTerms`, so that the hot path builds no decimals. Their methods give the exact
+decimals: `legs()` for the wire, `record()` for the journal.
 """
 
 from decimal import Decimal
 
 import msgspec
 
+from arb.core.messages.legs import Leg
 from arb.core.messages.reasons import Reason
+from arb.core.messages.recovery_records import PlanRecord
 from arb.core.pricing.terms import PairTerms
 from arb.market.numbers import E8, bps, exact, ratio, round_half_even
+from arb.market.order import Side
+from arb.market.route import Route
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -23,29 +27,6 @@ class Refusal(msgspec.Struct, frozen=True):
 
     def best_net_decimal(self) -> Decimal | None:
         return None if self.best_net is None else exact(self.best_net, self.amount_exp)
-
-
-class PlanView(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan in decimals. All are exact but the averages (28 digits, half-even), `mark` when the residual is not 0
-    (likewise), and the `_bps` (6 decimals, half-even)."""
-
-    buy_size: Decimal
-    sell_size: Decimal
-    buy_limit: Decimal
-    sell_limit: Decimal
-    buy_vwap: Decimal
-    sell_vwap: Decimal
-    paid: Decimal
-    got: Decimal
-    residual: Decimal
-    residual_value: Decimal
-    net: Decimal
-    edge_bps: Decimal
-    gross_edge_bps: Decimal
-    worst_ask: Decimal
-    worst_bid: Decimal
-    hold: Decimal
-    mark: Decimal
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,24 +72,54 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             return ratio(self.residual_value, self.residual, terms.scale.price_exp + terms.fee_exp)
         return exact((self.next_bid or 0) * terms.sell_keep, terms.scale.price_exp + terms.fee_exp)
 
-    def view(self) -> PlanView:
-        scale, amount_exp = self.terms.scale, self.terms.amount_exp
-        return PlanView(
-            buy_size=exact(self.buy_size, scale.size_exp),
-            sell_size=exact(self.sell_size, scale.size_exp),
-            buy_limit=exact(self.buy_limit, scale.price_exp),
-            sell_limit=exact(self.sell_limit, scale.price_exp),
-            buy_vwap=ratio(self.cost, self.buy_size, scale.price_exp),
-            sell_vwap=ratio(self.proceeds, self.sell_size, scale.price_exp),
-            paid=exact(self.paid, amount_exp),
-            got=exact(self.got, amount_exp),
-            residual=exact(self.residual, scale.size_exp + self.terms.fee_exp),
-            residual_value=exact(self.residual_value, amount_exp),
-            net=exact(self.net, amount_exp),
-            edge_bps=self.edge_bps(),
-            gross_edge_bps=self.gross_edge_bps(),
-            worst_ask=exact(self.worst_ask, scale.price_exp),
-            worst_bid=exact(self.worst_bid, scale.price_exp),
-            hold=exact(self.hold, amount_exp),
+    def amount(self, whole: int) -> Decimal:
+        """Return one of the plan's amounts, exactly, in quote."""
+        return exact(whole, self.terms.amount_exp)
+
+    def buy_vwap(self) -> Decimal:
+        """Return the average price of the buy leg, in quote per base: 28 digits, half-even."""
+        return ratio(self.cost, self.buy_size, self.terms.scale.price_exp)
+
+    def sell_vwap(self) -> Decimal:
+        """Return the average price of the sell leg, likewise."""
+        return ratio(self.proceeds, self.sell_size, self.terms.scale.price_exp)
+
+    def residual_base(self) -> Decimal:
+        """Return `r` in base, exactly."""
+        return exact(self.residual, self.terms.scale.size_exp + self.terms.fee_exp)
+
+    def legs(self, route: Route) -> tuple[Leg, Leg]:
+        """Return the entry orders on a route, the buy leg first; sizes and limits are exact."""
+        size_exp, price_exp = self.terms.scale.size_exp, self.terms.scale.price_exp
+        buy_size, buy_limit = exact(self.buy_size, size_exp), exact(self.buy_limit, price_exp)
+        sell_size, sell_limit = exact(self.sell_size, size_exp), exact(self.sell_limit, price_exp)
+        return (
+            Leg(*route.buy, Side.BUY, buy_size, buy_limit),
+            Leg(*route.sell, Side.SELL, sell_size, sell_limit),
+        )
+
+    def record(self, pair_id: int, route: Route) -> PlanRecord:
+        """Return the plan as it is journalled. All numbers are exact but the averages, and `mark` where a residual is planned:
+        28 digits, half-even."""
+        buy, sell = self.legs(route)
+        return PlanRecord(
+            pair_id=pair_id,
+            symbol=buy.symbol,
+            buy_venue=buy.venue,
+            sell_venue=sell.venue,
+            buy_size=buy.size,
+            sell_size=sell.size,
+            buy_limit=buy.limit,
+            sell_limit=sell.limit,
+            buy_vwap=self.buy_vwap(),
+            sell_vwap=self.sell_vwap(),
+            residual=self.residual_base(),
+            residual_value=self.amount(self.residual_value),
+            net=self.amount(self.net),
             mark=self.mark(),
+            buy_fee=self.terms.buy.taker_fee,
+            sell_fee=self.terms.sell.taker_fee,
+            buy_fee_in=self.terms.buy.buy_fee_in,
+            hold_quote=self.amount(self.hold),
+            hold_base=sell.size,
         )

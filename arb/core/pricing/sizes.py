@@ -27,14 +27,13 @@ doubling of the levels and of the lots.
 """
 
 from bisect import bisect_left, bisect_right
-from decimal import Decimal
 from operator import neg
 
 from arb.core.pricing.depth import Depth, first_residue
-from arb.core.pricing.terms import Funds, PairTerms
+from arb.core.pricing.terms import Funds, PairTerms, above, below
 from arb.errors import require
 from arb.market.instrument import FeeIn
-from arb.market.numbers import ZERO, floor_scaled
+from arb.market.numbers import floor_scaled
 
 
 class Sizes:
@@ -49,7 +48,6 @@ class Sizes:
         "dust",
         "first",
         "last",
-        "min_edge",
         "peak",
         "sale_max",
         "sale_min",
@@ -57,10 +55,8 @@ class Sizes:
         "terms",
     )
 
-    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO) -> None:
-        """Begin with all sizes that depth allows; the least edge is that of `terms` and `over_bps` more."""
+    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth) -> None:
         self.terms, self.asks, self.bids = terms, asks, bids
-        self.min_edge = terms.edge_over(over_bps)
         self.first, self.last = 1, asks.total // terms.buy_lot
         self.sale_min, self.sale_max = 1, bids.total
         self.sale_notional = 0
@@ -144,34 +140,29 @@ class Sizes:
         arrived = self.bids.fine_amount(i * terms.window, terms.parts)
         return terms.sell_keep * arrived - terms.ask_weight * self.asks.amount(i * terms.buy_lot)
 
-    def reaches_edge(self, i: int) -> bool:
-        """Return whether `edge_bps - over_bps >= min_edge_bps` holds for `i` lots."""
-        numerator, denominator = self.min_edge
-        paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
-        return 10_000 * denominator * self.net(i) >= numerator * paid
+    def paid(self, i: int) -> int:
+        """Return `paid` of `i` buy lots, likewise."""
+        return self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
 
     def exceeds_edge(self) -> bool:
         """Return whether the smallest feasible size has `edge_bps > max_edge_bps`."""
         most = self.terms.max_edge
         least = None if most is None else self.least()
-        if most is None or least is None:
-            return False
-        (net, paid), (numerator, denominator) = least, most
-        return 10_000 * denominator * net > numerator * paid
+        return most is not None and least is not None and above(most, *least)
 
     def least(self) -> tuple[int, int] | None:
         """Return `net` and `paid` of the smallest feasible size, None when there is none."""
         found = self.lowest(1)
         if found is None:
             return None
-        return self.net(found[0]), self.terms.ask_weight * self.asks.amount(found[0] * self.terms.buy_lot)
+        return self.net(found[0]), self.paid(found[0])
 
-    def limit_edge(self) -> None:
-        """Keep `edge_bps - over_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
+    def limit_edge(self, least: tuple[int, int]) -> None:
+        """Keep `edge_bps >= least`: `net - least*paid` is concave and 0 at 0, so a prefix holds it."""
         low, high = 0, self.last
         while low < high:
             middle = (low + high + 1) // 2
-            if self.reaches_edge(middle):
+            if not below(least, self.net(middle), self.paid(middle)):
                 low = middle
             else:
                 high = middle - 1

@@ -24,7 +24,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.sizes import Sizes
-from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
+from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms, above, below
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, floor_scaled
 
@@ -34,32 +34,31 @@ def evaluate(
     asks: Depth,
     bids: Depth,
     funds: Funds = UNLIMITED,
-    over_bps: Decimal = ZERO,
+    required_bps: Decimal = ZERO,
     best: Plan | None = None,
 ) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
 
-    `over_bps`: the edge required above `min_edge_bps`: the expected cost of legs that fall short, and the additions of the
-    inventory's bands. It is below 0 where the bands take off more, but the sum of both never is. `best`: the answer of
-    `episode` for the same terms and sides, where it is known.
+    `required_bps` >= 0: the least edge of a plan. `best`: the answer of `episode` for the same terms and sides, where it is
+    known.
     """
     best = best or episode(terms, asks, bids)
-    answer = None if best is None else answer_of(best, asks.prices[0], bids.prices[0], funds, over_bps)
-    return _search(terms, asks, bids, funds, over_bps) if answer is None else answer
+    answer = None if best is None else answer_of(best, asks.prices[0], bids.prices[0], funds, required_bps)
+    return _search(terms, asks, bids, funds, required_bps) if answer is None else answer
 
 
-def answer_of(best: Plan, best_ask: int, best_bid: int, funds: Funds, over_bps: Decimal) -> Plan | Refusal | None:
+def answer_of(best: Plan, best_ask: int, best_bid: int, funds: Funds, required_bps: Decimal) -> Plan | Refusal | None:
     """Return the answer of `evaluate` where `best`, the answer of `episode`, and the best quotes show it; None: search."""
     terms = best.terms
     if _may_be_implausible(terms, best_ask, best_bid) or not _covered(best, funds, best_bid):
         return None
     if best.net < terms.min_net:
         return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
-    numerator, denominator = terms.edge_over(over_bps)
-    if 10_000 * denominator * best.net >= numerator * best.paid:
+    least = required_bps.as_integer_ratio()
+    if not below(least, best.net, best.paid):
         return best
-    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
-    if 10_000 * denominator * (bid - ask) < numerator * ask:
+    ask = best_ask * terms.ask_weight
+    if below(least, best_bid * terms.bid_weight - ask, ask):
         return Refusal(Reason.EDGE_BELOW_THRESHOLD, best.net, terms.amount_exp)
     return None
 
@@ -97,9 +96,9 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO) -> Sizes:
+def _legal(terms: PairTerms, asks: Depth, bids: Depth) -> Sizes:
     """Return the sizes that the books and the venues' own rules allow. Neither side may be empty."""
-    sizes = Sizes(terms, asks, bids, over_bps)
+    sizes = Sizes(terms, asks, bids)
     sizes.limit_size()
     sizes.limit_min_notional()
     sizes.limit_band()
@@ -108,16 +107,19 @@ def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO)
 
 def _may_be_implausible(terms: PairTerms, best_ask: int, best_bid: int) -> bool:
     """Return whether the best quotes by themselves have more than `max_edge_bps`: else no size has."""
-    if terms.max_edge is None:
-        return False
-    numerator, denominator = terms.max_edge
-    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
-    return 10_000 * denominator * (bid - ask) > numerator * ask
+    ask = best_ask * terms.ask_weight
+    return terms.max_edge is not None and above(terms.max_edge, best_bid * terms.bid_weight - ask, ask)
 
 
 def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
-    terms, one = plan.terms, plan.terms.fee_one
-    exp = terms.scale.notional_exp + terms.fee_exp
+    terms = plan.terms
+    if funds.base is not None and plan.sell_size > floor_scaled(funds.base, terms.scale.size_exp):
+        return False
+    if funds.quote is not None and plan.hold > floor_scaled(funds.quote, terms.amount_exp):
+        return False
+    if funds.buy_fee_funds is None and funds.sell_fee_funds is None:
+        return True
+    one, exp = terms.fee_one, terms.scale.notional_exp + terms.fee_exp
     if funds.buy_fee_funds is not None and terms.buy.buy_fee_in is FeeIn.OTHER and terms.buy_fee > 0:
         locked = plan.hold // (one * one)  # without a fee, which is in the other asset
         if 2 * terms.buy_fee * locked > floor_scaled(funds.buy_fee_funds, exp):
@@ -126,15 +128,13 @@ def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
         dearest = 2 * terms.sell_fee * terms.unwind_cap(best_bid)
         if dearest * plan.sell_size > floor_scaled(funds.sell_fee_funds, exp):
             return False
-    if funds.base is not None and plan.sell_size > floor_scaled(funds.base, terms.scale.size_exp):
-        return False
-    return funds.quote is None or plan.hold <= floor_scaled(funds.quote, terms.amount_exp)
+    return True
 
 
-def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: Decimal) -> Plan | Refusal:
+def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, required_bps: Decimal) -> Plan | Refusal:
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = _legal(terms, asks, bids, over_bps)
+    sizes = _legal(terms, asks, bids)
     if sizes.exceeds_edge():
         found = sizes.best()
         return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
@@ -147,8 +147,9 @@ def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: 
     best_net = sizes.net(found[0])
     if not _earns(terms, best_net):
         return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
-    if not sizes.reaches_edge(found[0]):
-        sizes.limit_edge()
+    least = required_bps.as_integer_ratio()
+    if below(least, best_net, sizes.paid(found[0])):
+        sizes.limit_edge(least)
         found = sizes.best()
         if found is None or not _earns(terms, sizes.net(found[0])):
             return _refuse(terms, Reason.EDGE_BELOW_THRESHOLD, best_net)

@@ -54,7 +54,6 @@ class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
 class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits that a plan must keep, in quote and basis points; None means unlimited."""
 
-    min_edge_bps: Decimal = Decimal(0)
     max_edge_bps: Decimal | None = None
     min_net: Decimal = Decimal(0)
     max_notional: Decimal | None = None
@@ -66,13 +65,22 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
         """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed, of `cap` where that is less."""
         most = limits.max_notional_quote if cap is None else min(cap, limits.max_notional_quote)
         return cls(
-            min_edge_bps=limits.min_edge_bps,
             max_edge_bps=limits.max_edge_bps,
             min_net=limits.min_net_quote,
             max_notional=most * share,
             max_slippage_bps=limits.max_slippage_bps,
             dust_max_quote=limits.dust_max_quote,
         )
+
+
+def above(edge: tuple[int, int], net: int, paid: int) -> bool:
+    """Return whether `net / paid`, both on one scale and `paid` >= 0, is above an edge: numerator and denominator, in bps."""
+    return 10_000 * edge[1] * net > edge[0] * paid
+
+
+def below(edge: tuple[int, int], net: int, paid: int) -> bool:
+    """Return whether `net / paid` is below an edge, likewise."""
+    return 10_000 * edge[1] * net < edge[0] * paid
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +130,6 @@ class PairTerms:
         "max_edge",
         "max_hold",
         "max_locked",
-        "min_edge",
         "min_net",
         "most_lots",
         "parts",
@@ -194,8 +201,7 @@ class PairTerms:
 
     def _take_limits(self, limits: EdgeLimits) -> None:
         notional_exp = self.scale.notional_exp
-        require(limits.min_edge_bps >= 0 and limits.max_slippage_bps >= 0, "a limit is negative")
-        self.min_edge = limits.min_edge_bps.as_integer_ratio()
+        require(limits.max_slippage_bps >= 0, "a limit is negative")
         self.max_edge = None if limits.max_edge_bps is None else limits.max_edge_bps.as_integer_ratio()
         self.min_net = ceil_scaled(limits.min_net, self.amount_exp)
         slip = Fraction(limits.max_slippage_bps) / 10_000
@@ -217,14 +223,6 @@ class PairTerms:
     def crosses(self, best_ask: int, best_bid: int) -> bool:
         """Return whether the best quotes leave a profit after fees: False means that no size can have any."""
         return best_bid * self.bid_weight > best_ask * self.ask_weight
-
-    def edge_over(self, over_bps: Decimal) -> tuple[int, int]:
-        """Return the least edge in basis points and `over_bps` more (below 0: less), as numerator and denominator."""
-        numerator, denominator = self.min_edge
-        if over_bps:
-            more, one = over_bps.as_integer_ratio()
-            numerator, denominator = numerator * one + more * denominator, denominator * one
-        return numerator, denominator
 
     def buy_cap(self, ask: int) -> int:
         """Return `ceil_tick(ask * (1 + slip))`: the price a buy limit may lock at the worst touched level."""

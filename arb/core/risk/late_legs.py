@@ -62,8 +62,9 @@ class LateLegs:
             self.state.out.persist(self.state.control.record(now_ns, f"pair {pair.id} is open again"))
 
     def lift_if_over(self, now_ns: int) -> None:
+        """Lift the stops of the late pairs, of which there are some, once each of them has ended well."""
         state, control = self.state, self.state.control
-        if not control.late or not all(leg.ended_well for leg in control.late.values()):
+        if not all(leg.ended_well for leg in control.late.values()):
             return
         if control.lifted_ns and now_ns < control.lifted_ns + LIFT_AGAIN_NS:
             return

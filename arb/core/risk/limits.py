@@ -16,8 +16,8 @@ from arb.core.messages.recovery_records import Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
 from arb.market.numbers import ZERO
-from arb.market.route import Route
-from arb.market.symbol import Symbol
+from arb.market.route import Key
+from arb.market.symbol import Symbol, group_of
 
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
@@ -25,14 +25,16 @@ EXPOSURE = "max_exposure_quote_s_per_day"
 MOST_PAIRS = "max_open_pairs"
 
 
-def breached(state: EngineState, orders: TradeTable, route: Route, notional: Decimal, now_ns: int) -> str | None:
-    """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None."""
+def breached(
+    state: EngineState, orders: TradeTable, keys: tuple[Key, ...], notional: Decimal, now_ns: int
+) -> str | None:
+    """Return the key of the first limit that another trade in these instruments paying `notional` would pass, or None."""
     limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
         return MOST_PAIRS
     unhedged = state.residuals.unhedged()
-    if orders.open or unhedged or notional > state.least_limit(route):
-        passed = _passed_together(state, orders, unhedged, route, notional)
+    if orders.open or unhedged or notional > state.least_limit(keys):
+        passed = _passed_together(state, orders, unhedged, keys, notional)
         if passed is not None:
             return passed
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
@@ -45,10 +47,10 @@ def breached(state: EngineState, orders: TradeTable, route: Route, notional: Dec
 
 
 def _passed_together(
-    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: Route, notional: Decimal
+    state: EngineState, orders: TradeTable, unhedged: list[Residual], keys: tuple[Key, ...], notional: Decimal
 ) -> str | None:
     """Return the key of the first limit on sums that a pair would exceed with the amount already at risk, or None."""
-    limits, symbol, venues = state.limits, route.group, route.venues
+    limits, symbol, venues = state.limits, group_of(keys[0][1]), [venue for venue, _ in keys]
     in_all = in_base = in_symbol = notional
     at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():

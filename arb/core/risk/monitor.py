@@ -13,7 +13,7 @@ finds it. The sum of the day goes into the control record and so survives a rest
 holds until the day ends or the limit is raised (reason `risk_limit`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -21,13 +21,13 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.events import AnyEvent, OrderRejected
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.recovery_records import ControlRecord
-from arb.core.messages.strategy import Strategy
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.refusals import RefusalReports
 from arb.core.state.blocks import Source
 from arb.core.state.control import CARRIED
 from arb.core.state.engine_state import EngineState
 from arb.core.state.venue_health import Change, HealthState
+from arb.core.trades.strategy import HealthChanged
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade, net_base
 from arb.market.feed import venue_of
@@ -52,13 +52,20 @@ _MEANING = {
 
 
 class VenueMonitor:
-    """Watches exposure and health; a change of a venue's health is an incident, and limits the strategy."""
+    """Watches exposure and health; a change of a venue's health is an incident, and limits the strategies."""
 
-    def __init__(self, state: EngineState, orders: TradeTable, strategy: Strategy) -> None:
+    def __init__(
+        self,
+        state: EngineState,
+        orders: TradeTable,
+        on_quotes: Callable[[Iterable[int]], None],
+        notify: Callable[[HealthChanged], None],
+    ) -> None:
+        """`on_quotes` gets the rows of books made unusable; `notify` passes a change on to the strategies."""
         self.state = state
-        self.strategy = strategy
+        self._notify = notify
         self.exposure = ExposureWatch(state, orders)
-        self._books = BookWatch(state, strategy.mark)
+        self._books = BookWatch(state, on_quotes)
         # Since when the books of connections stand still, by name, and the reported ones among them.
         self._still: dict[str, int] = {}
         self._reported_still: set[str] = set()
@@ -116,7 +123,7 @@ class VenueMonitor:
         if unwell != state.control.unwell:
             state.control.unwell = unwell
             state.out.persist(state.control.record(now_ns, text))
-        self.strategy.health_changed(symbol for venue, symbol in state.instruments if venue == change.venue)
+        self._notify(HealthChanged(tuple(symbol for venue, symbol in state.instruments if venue == change.venue)))
 
 
 class ExposureWatch:

@@ -27,17 +27,15 @@ class Shutdown:
         self._state = state
         self._orders = orders
         self._agreed_ns = agreed_ns
-        self._begun = False
+        self.begun = False
         self._asked_ns: int | None = None
         self._again_ns = 0
 
     def begin(self) -> None:
-        self._begun = True
+        self.begun = True
 
     def advance(self, now_ns: int) -> None:
-        """End the run once every account was compared; ask the venues for balances once nothing is open."""
-        if not self._begun:
-            return
+        """End a run whose shutdown has begun, once every account was compared; ask for balances once nothing is open."""
         if self._orders.open or self._state.blocks.of(Source.FROZEN):
             self._asked_ns = None
             return

@@ -1,20 +1,21 @@
 """The answer to "may anything open now, and if not, why": the one that status, screen, page, metrics and doctor show.
 
 Blocks, halts and the limits on a day are looked up. Where none of them holds everywhere, every route is asked in turn until
-one may open, by the checks that also stand before each pair (`Strategy.blocked`, `core/risk/limits.py`), for the smallest
+one may open, by the checks of each pair (`core/risk/blockers.py`, `core/risk/limits.py`), for the smallest
 legal pair. Prices, sizes and balances are left out: they decide about single pairs.
 """
 
 from collections import Counter
 from collections.abc import Generator, Iterator
 from decimal import Decimal, localcontext
+from itertools import permutations
 
 import msgspec
 
 from arb.core.messages.incidents import some
 from arb.core.messages.reasons import Reason
 from arb.core.messages.settings import Limits
-from arb.core.messages.strategy import Strategy
+from arb.core.risk.blockers import Blockers
 from arb.core.risk.day_limits import DayLimit, day_end_ns, of_day
 from arb.core.risk.limits import MOST_PAIRS, breached
 from arb.core.state.blocks import Block, Source
@@ -103,14 +104,14 @@ def _of_blocks(source: Source, blocks: list[Block]) -> Stop:
     )
 
 
-def openings(state: EngineState, orders: TradeTable, strategy: Strategy, now_ns: int) -> Openings:
+def openings(state: EngineState, orders: TradeTable, blockers: Blockers, now_ns: int) -> Openings:
     """Return whether anything may open now, and all causes that stop it."""
-    *_, found = look(state, orders, strategy, now_ns)
+    *_, found = look(state, orders, blockers, now_ns)
     assert found is not None
     return found
 
 
-def look(state: EngineState, orders: TradeTable, strategy: Strategy, now_ns: int) -> Iterator[Openings | None]:
+def look(state: EngineState, orders: TradeTable, blockers: Blockers, now_ns: int) -> Iterator[Openings | None]:
     """Yield None between the parts of the work, and then the answer: many routes take too long for one turn of the loop."""
     stops, word = known_stops(state.control, state.limits, now_ns), state.control.state(now_ns)
     if (cap := state.ramp_cap) is not None and cap < state.limits.max_notional_quote:
@@ -123,7 +124,7 @@ def look(state: EngineState, orders: TradeTable, strategy: Strategy, now_ns: int
     elif word is TradingState.ACTIVE and any(not stop.where for stop in stops):
         word = TradingState.BLOCKED
     elif word is TradingState.ACTIVE:
-        word, more = yield from _of_routes(state, orders, strategy, now_ns)
+        word, more = yield from _of_routes(state, orders, blockers, now_ns)
         known = {stop.cause for stop in stops}
         known |= {source.reason for source in Source if source.word in known}
         stops += [stop for stop in more if stop.cause not in known]
@@ -131,7 +132,7 @@ def look(state: EngineState, orders: TradeTable, strategy: Strategy, now_ns: int
 
 
 def _of_routes(
-    state: EngineState, orders: TradeTable, strategy: Strategy, now_ns: int
+    state: EngineState, orders: TradeTable, blockers: Blockers, now_ns: int
 ) -> Generator[None, None, tuple[TradingState, list[Stop]]]:
     """Ask every route until one may open; return the state, and the causes where none may."""
     counted: Counter[str] = Counter()
@@ -140,8 +141,9 @@ def _of_routes(
         if counted.total() - asked >= ROUTES_A_PART:
             asked = counted.total()
             yield
-        for route, reason in strategy.blocked(symbol, now_ns):
-            cause = reason or _limit(state, orders, route, now_ns)
+        for venues in permutations(state.quoted_at(symbol), 2):
+            route = Route.of(symbol, *venues)
+            cause = blockers.reason(route, now_ns) or _limit(state, orders, route, now_ns)
             if cause is None:
                 return TradingState.ACTIVE, []
             counted[cause] += 1

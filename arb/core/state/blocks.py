@@ -72,10 +72,13 @@ class Blocks:
     def __init__(self) -> None:
         # By place and name, the blocks that are held there, the one that wins first.
         self._held: dict[str, dict[str, tuple[Block, ...]]] = {}
+        # How often a block was put or lifted: earlier answers hold while this is unchanged.
+        self.revision = 0
 
     def put(self, block: Block) -> Block:
         """Hold a block; it takes the place of the one that its source has put there under its key."""
         self.lift(block.source, block.at, block.name, block.key)
+        self.revision += 1
         here = self._held.setdefault(block.at, {})
         here[block.name] = tuple(sorted((*here.get(block.name, ()), block), key=lambda held: held.source.rank))
         return block
@@ -84,6 +87,7 @@ class Blocks:
         """Drop a block, if there is one."""
         block, here = self.get(source, at, name, key), self._held.get(at, {})
         if block is not None:
+            self.revision += 1
             here[name] = tuple(held for held in here[name] if held is not block)
             if not here[name]:
                 del here[name]

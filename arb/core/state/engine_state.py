@@ -14,6 +14,7 @@ from arb.clock import NS_PER_MS
 from arb.core.books.books import Books
 from arb.core.books.sale_price import middle
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.legs import FlatNow
 from arb.core.messages.records import IncidentRecord, PairState
 from arb.core.messages.settings import (
     CoinRule,
@@ -42,6 +43,7 @@ from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.route import Key, Route
+from arb.market.symbol import group_of
 
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
@@ -219,6 +221,7 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
             lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
         )
+        self.flat_now = FlatNow(settings.timing.leg_deadline_ms)
         self.leg_cost_bps = leg_cost_bps(settings.limits.leg_cost)
         self.decision_books = DecisionBooks(self.out.persist, self.next_id)
         self.run_id = 0
@@ -227,7 +230,9 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
-        self._least_limits: dict[Route, Decimal] = {}
+        self._least_limits: dict[tuple[Key, ...], Decimal] = {}
+        # The cached answers of `required_edge_bps`, without skew.
+        self._required_bps: dict[Route, Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
@@ -238,22 +243,24 @@ class EngineState:
     def limits_on(self, route: Route) -> Limits:
         return self.limits_at(route.group, *route.venues)
 
-    def least_limit(self, route: Route) -> Decimal:
-        """Return the most that a pair on a route may pay, by all limits on sums, when nothing else is at risk."""
-        found = self._least_limits.get(route)
+    def least_limit(self, keys: tuple[Key, ...]) -> Decimal:
+        """Return the most that a trade in these instruments may pay, by all limits on sums, when nothing else is at risk."""
+        found = self._least_limits.get(keys)
         if found is None:
-            symbol, limits = route.group, self.limits
+            symbol, limits = group_of(keys[0][1]), self.limits
             sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
-            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in route.venues)
-            found = self._least_limits[route] = min(*sums, *capital)
+            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue, _ in keys)
+            found = self._least_limits[keys] = min(*sums, *capital)
         return found
 
-    def edge_over_bps(self, route: Route) -> Decimal:
-        """Return the edge required above `min_edge_bps`: the expected cost of its legs, and the inventory's skew."""
-        over_bps = self.leg_cost_bps
+    def required_edge_bps(self, route: Route) -> Decimal:
+        """Return the least edge of a pair: `min_edge_bps`, the expected cost of its legs, and the inventory's skew; >= 0."""
+        found = self._required_bps.get(route)
+        if found is None:
+            found = self._required_bps[route] = self.limits_on(route).min_edge_bps + self.leg_cost_bps
         if self.bands.skews:
-            over_bps += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps
-        return over_bps
+            found += self.bands.skew(route, self.limits_on(route).min_edge_bps).bps
+        return found
 
     @property
     def ramp_cap(self) -> Decimal | None:
@@ -307,6 +314,16 @@ class EngineState:
 
     def venues_of(self, symbol: str) -> list[str]:
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
+
+    def quoted_at(self, symbol: str) -> list[str]:
+        """Return the venues between which a pair may trade a symbol: they trade it, its fee is known, and there is a book."""
+        return [
+            venue
+            for venue in self.venues_of(symbol)
+            if self.books.has(venue, symbol)
+            and (instrument := self.instruments[venue, symbol]).taker_fee is not None
+            and instrument.tradable
+        ]
 
     def halted_at(self, now_ns: int) -> str | None:
         """Return the reason that stops all openings: a halt, the day's loss, or late pairs whose stops block every route."""
@@ -392,6 +409,9 @@ class EngineState:
             self.blocks.put(Block(Source.RULES, venue, symbol, why))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
+
+    def journal_residuals(self) -> None:
+        self.out.persist(self.residuals.record(tuple(at.account_id for at in self.venues.values())))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while, and repair elsewhere."""

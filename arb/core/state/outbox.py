@@ -26,6 +26,7 @@ from arb.core.messages.commands import (
     last_states,
 )
 from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.timers import AnyTimer
 
 
@@ -34,6 +35,8 @@ class Outbox:
         self.cause = 0
         self.intents: list[Intent] = []
         """The pairs that this step opens, in order."""
+        self.untraded: list[OpportunityRecord] = []
+        """The ended opportunities that were not traded, until they are taken: the ledger gets them without the journal."""
         self._commands: list[AnyCommand | Callable[[], None]] = []
         self._waiting = False
 
@@ -65,6 +68,10 @@ class Outbox:
         """Return and forget the collected commands, each row once and in its last state."""
         self.write_rows()
         return last_states(command for command in self._commands if isinstance(command, Command))
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        taken, self.untraded = self.untraded, []
+        return taken
 
     def persist(self, *records: AnyRecord) -> None:
         self._commands.extend(Persist(cause=self.cause, record=record) for record in records)

@@ -10,23 +10,30 @@ like any other. A step that could not be carried out is retried; a step with an 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.fees.fees import unsupported
+from arb.core.messages.legs import Leg
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import OpportunityRecord, OrderRecord, PairKind, PairState
-from arb.core.messages.recovery_records import PlanRecord
-from arb.core.orders.sending import Wanted
-from arb.core.risk.limits import breached
+from arb.core.messages.records import OrderRecord, PairState
+from arb.core.risk.blockers import Blockers
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
-from arb.core.strategies.taker_pair.blockers import Blockers
-from arb.core.trades.opening import TradeManager
+from arb.core.trades.strategy import (
+    NEVER,
+    ONCE_READ,
+    OrderOpening,
+    Proposal,
+    RunEnding,
+    Stepwise,
+    StrategyEvent,
+    TradeExit,
+)
+from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade
 from arb.market.instrument import FeeIn, Instrument, ceil_to_step, floor_to_step
 from arb.market.numbers import ZERO
@@ -112,30 +119,25 @@ class _Part:
         self.blocker = ""
 
 
-class Drill:
+class Drill(Stepwise):
     """See the module; `symbols` is the symbol to trade at each venue. `on_end` is called once every step has ended."""
-
-    unfinished = False
 
     def __init__(
         self,
         state: EngineState,
-        manager: TradeManager,
+        orders: TradeTable,
+        blockers: Blockers,
         symbols: dict[str, str],
         on_end: Callable[[], None],
     ) -> None:
         self.state = state
-        self.manager = manager
+        self.orders = orders
         self.results: list[DrillResult] = []
-        self._blockers = Blockers(state, manager)
+        self._blockers = blockers
         self._parts = {venue: _Part(symbol) for venue, symbol in symbols.items()}
         self._on_end = on_end
         self._stopped = False
         self._pairs: list[tuple[DrillStep, PairTrade]] = []
-
-    @property
-    def marked(self) -> bool:
-        return not self._stopped and any(part.left for part in self._parts.values())
 
     @property
     def left(self) -> dict[str, str]:
@@ -165,62 +167,36 @@ class Drill:
                     return name
         return None
 
-    def waits_for(self, unread: Collection[str]) -> bool:
-        """Never wait: a book whose connection has unread bytes is skipped."""
-        return False
+    def on_quotes(self, rows: Iterable[int]) -> None: ...
 
-    def start(self) -> None: ...
+    def take_event(self, event: StrategyEvent) -> None:
+        self._stopped = self._stopped or isinstance(event, RunEnding)
 
-    def finish(self, now_ns: int) -> None:
-        self._stopped = True
+    def wake_ns(self, unread: Collection[str] = ()) -> int:
+        """Ask at every drain until all steps have ended: a book whose connection has unread bytes is skipped."""
+        return NEVER if self._stopped or not any(part.left for part in self._parts.values()) else ONCE_READ
 
-    def mark(self, rows: Iterable[int]) -> None: ...
+    def explain(self, route: Route) -> Reason | None:
+        return None
 
-    def mark_all(self) -> None: ...
-
-    def state_changed(self) -> None: ...
-
-    def rules_changed(self, symbol: str) -> None:
-        """Do nothing: rules are read when an order is made."""
-
-    def health_changed(self, symbols: Iterable[str]) -> None: ...
-
-    def act(self, now_ns: int) -> None:
-        """Open nothing here: an order of a drill is not urgent."""
-
-    def after_act(self, now_ns: int) -> None:
+    def steps(self, now_ns: int) -> Iterator[Proposal]:
         under_way = [] if self._stopped else [(venue, part) for venue, part in self._parts.items() if part.left]
         for venue, part in under_way:
-            self._go_on(venue, part, now_ns)
+            if part.pair is not None:
+                yield from self._follow(venue, part, part.pair)
+            if part.pair is None and part.left:
+                yield from self._open(venue, part, now_ns)
         if under_way and not self.left:
             self._on_end()
 
-    def close_episodes(self, now_ns: int) -> None: ...
-
-    def why_not(self, route: Route) -> Reason | None:
-        return None
-
-    def blocked(self, symbol: str, now_ns: int) -> Iterable[tuple[Route, Reason | None]]:
-        return ()
-
-    def take_untraded(self) -> list[OpportunityRecord]:
-        return []
-
-    def _go_on(self, venue: str, part: _Part, now_ns: int) -> None:
-        if part.pair is not None and not self._followed(venue, part, part.pair):
-            return
-        if part.left:
-            part.blocker = self._open(venue, part, now_ns)
-
-    def _followed(self, venue: str, part: _Part, pair: PairTrade) -> bool:
+    def _follow(self, venue: str, part: _Part, pair: PairTrade) -> Iterator[Proposal]:
         (order, *_) = [order for order in pair.orders.values() if order.role is Role.TEST]
         if order.rests and not order.cancels_asked:
-            self.manager.cancel(order)
+            yield TradeExit(pair.id)
         if pair.closed:
             self._ended(venue, part, pair, order)
         else:
             part.blocker = f"{order.client_order_id} is {order.status}, its pair {pair.state}"
-        return pair.closed
 
     def _ended(self, venue: str, part: _Part, pair: PairTrade, order: WorkingOrder) -> None:
         part.pair, part.tries = None, part.tries + 1
@@ -236,18 +212,26 @@ class Drill:
             DrillResult(venue=venue, step=step, order=order.record(), state=pair.state, net=net),
         )
 
-    def _open(self, venue: str, part: _Part, now_ns: int) -> str:
+    def _open(self, venue: str, part: _Part, now_ns: int) -> Iterator[Proposal]:
+        found = self._next_order(venue, part, now_ns)
+        if isinstance(found, str):
+            part.blocker = found
+            return
+        yield found
+        answer = self.answer
+        if answer.trade_id is None:
+            part.blocker = f"limit {answer.limit}" if answer.limit else str(answer.reason)
+            return
+        part.pair, part.blocker = self.orders.pairs[answer.trade_id], ""
+        self._pairs.append((part.left[0], part.pair))
+
+    def _next_order(self, venue: str, part: _Part, now_ns: int) -> OrderOpening | str:
+        """Return the order of a part's next step, or why it cannot be sent now."""
         state, symbol, step = self.state, part.symbol, part.left[0]
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"
-        reason = self._blockers.reason_at(symbol, (venue,), now_ns)
-        if reason is None and unsupported(state, state.instruments[venue, symbol]):
-            reason = Reason.FEE_UNKNOWN
+        reason = self._blockers.reason(((venue, symbol),), now_ns)
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))
-        if reason is None and state.books.impacted(venue, symbol):
-            reason = Reason.OWN_IMPACT
-        if reason is None and (venue, symbol) in self.manager.busy:
-            reason = Reason.PAIR_IN_FLIGHT
         if reason is None and (state.books.awaited(venue, symbol) or not (bids and asks)):
             reason = Reason.NO_DEPTH
         if reason is not None:
@@ -255,59 +239,15 @@ class Drill:
         instrument, limits = state.instruments[venue, symbol], state.limits_at(symbol, venue)
         sizes = DrillSizes.at(instrument, bids[0][0], asks[0][0], limits.max_slippage_bps)
         if step is DrillStep.TRADE:
-            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.price, sizes.size)
+            leg = Leg(venue, symbol, Side.BUY, sizes.size, sizes.price, role=Role.TEST)
         else:
             rests = step is DrillStep.REST
             tif, lives_ms = (TimeInForce.POST_ONLY, None) if rests else (TimeInForce.IOC, LIVES_MS)
-            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.far_price, sizes.far_size, tif, lives_ms)
-        hold = wanted.price * wanted.size * (1 + (instrument.taker_fee or ZERO))
+            leg = Leg(venue, symbol, Side.BUY, sizes.far_size, sizes.far_price, tif, Role.TEST, lives_ms=lives_ms)
+        hold = leg.limit * leg.size * (1 + (instrument.taker_fee or ZERO))
         quote = Symbol.of(symbol).quote
         if hold > limits.max_notional_quote:
             return f"the smallest order takes {hold} {quote}, and max_notional_quote is {limits.max_notional_quote}"
         if hold > state.inventory.free(venue, quote):
             return f"it takes {hold} {quote}, and free there are {state.inventory.free(venue, quote)}"
-        limit = breached(state, self.manager, Route.of(symbol, venue, venue), hold, now_ns)
-        if limit is not None:
-            return f"limit {limit}"
-        if not state.budget.try_enter((venue,), symbol, self.manager.hedges_held, now_ns):
-            return str(Reason.RATE_BUDGET)
-        part.pair = self._send(instrument, wanted, hold, now_ns)
-        self._pairs.append((step, part.pair))
-        return ""
-
-    def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:
-        """Open the pair of one order; its plan values the base at the price paid, so that all its costs are a loss."""
-        state, symbol, venue = self.state, instrument.symbol, instrument.venue
-        fee = instrument.taker_fee or ZERO
-        in_base = instrument.buy_fee_in is FeeIn.BASE
-        mark = wanted.price / (1 - fee) if in_base else wanted.price * (1 + fee)
-        number = state.next_number("pairs")
-        plan = PlanRecord(
-            pair_id=state.pair_id(number),
-            symbol=symbol,
-            buy_venue=venue,
-            sell_venue=venue,
-            buy_size=wanted.size,
-            sell_size=ZERO,
-            buy_limit=wanted.price,
-            sell_limit=ZERO,
-            buy_vwap=wanted.price,
-            sell_vwap=ZERO,
-            residual=ZERO,
-            residual_value=ZERO,
-            net=ZERO,
-            mark=mark.quantize(Decimal("1e-18")),
-            buy_fee=fee,
-            sell_fee=fee,
-            buy_fee_in=instrument.buy_fee_in,
-            hold_quote=hold,
-            hold_base=ZERO,
-            buy_frame_ns=state.books.received_ns(venue, symbol),
-        )
-        pair = PairTrade(PairKind.TEST, plan, number, state.run_id, None, now_ns)
-        state.inventory.reserve(pair.id, {(venue, Symbol.of(symbol).quote): hold})
-        state.tally.opened += 1
-        self.manager.add(pair)
-        state.out.persist(plan, pair.record(Symbol.of(symbol).base))
-        self.manager.send(pair, [wanted], now_ns)
-        return pair
+        return OrderOpening(leg, hold)

@@ -1,8 +1,7 @@
 """Close a pair: value its residual, split its result into causes, keep the residual, release its reservations.
 
-A late fill reopens the pair (`Closer.reopen`); its next end books the difference. This module also opens the pairs that trade
-residuals away (kinds `dust` and `flatten`). Such a pair names as buy and sell venue the one where an order was legal at its
-opening. All its orders are repairs: they go to the best venue that lists the symbol.
+A late fill reopens the pair (`Closer.reopen`); its next end books the difference. The end of a pair may also make dust worth
+trading away: that is proposed to the engine.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,15 +11,15 @@ from typing import Protocol
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState, Waterfall
-from arb.core.messages.recovery_records import PlanRecord, Residual
+from arb.core.messages.recovery_records import Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.netting import holds_a_share
-from arb.core.trades.repair_choice import held_by, repair_size
+from arb.core.trades.repair_choice import held_by
+from arb.core.trades.strategy import Answer, Proposal, ResidualExit
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade, Trigger
-from arb.core.trades.waterfall import Planned, Traded, waterfall
-from arb.market.instrument import FeeIn
+from arb.core.trades.waterfall import Traded, waterfall
 from arb.market.numbers import ZERO, plain
 from arb.market.order import Side
 from arb.market.symbol import Symbol
@@ -45,12 +44,17 @@ class Closer:
         orders: TradeTable,
         late_legs: LateLegs,
         count_end: Callable[[EngineState, PairTrade, int], None],
+        take: Callable[[Proposal, int], Answer],
     ) -> None:
-        """Call `count_end(state, pair, now_ns)` at each end of a pair, before the controls are journalled."""
+        """Call `count_end(state, pair, now_ns)` at each end of a pair, before the controls are journalled.
+
+        `take` answers a proposal at an instant.
+        """
         self.state = state
         self.orders = orders
         self.late_legs = late_legs
         self._count_end = count_end
+        self._take = take
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled: book its result and keep its residual, as dust or carried."""
@@ -72,7 +76,7 @@ class Closer:
         elif residual:
             state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
         if residual:
-            self.journal_residuals()
+            state.journal_residuals()
         self.late_legs.ended(pair)
         self._count_presumptions(pair, now_ns)
         self._book_result(pair, net_e8, now_ns)
@@ -81,7 +85,7 @@ class Closer:
             self._trade_excess_dust(now_ns)
 
     def reopened_e8(self) -> int:
-        """Return the loss that reopened pairs would add to the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        """Return the loss of the day if all reopened pairs closed now at exit prices, in 1e-8 quote (<= 0)."""
         lost = 0
         for pair in self.orders.open.values():
             if pair.booked is not None:
@@ -145,7 +149,7 @@ class Closer:
             left = self._residual(pair, pair.booked_residual, pair.residual_mark, pair.mark_ns or 0)
             back = state.residuals.take_back(left, carried=pair.state is PairState.CARRIED)
             pair.hand_over(left.size - back.size, left.booked - back.booked)
-            self.journal_residuals()
+            state.journal_residuals()
 
     def offset_residuals(self, pair: PairTrade, now_ns: int) -> bool:
         """Offset the pair's imbalance with opposite residuals; return whether there were any."""
@@ -157,17 +161,13 @@ class Closer:
             return False
         pair.hand_over(-taken.size, -taken.booked)
         self.state.out.persist(pair.record(base))
-        self.journal_residuals()
+        self.state.journal_residuals()
         return True
 
     def _residual(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
         accounts = {self.state.venues[venue].account_id for venue in pair.venues}
         accounts.update(order.account_id for order in pair.orders.values())
         return Residual(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
-
-    def journal_residuals(self) -> None:
-        accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
-        self.state.out.persist(self.state.residuals.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: the quote that one base of the residual fetches now in the sell venue's bids, less its taker fee.
@@ -193,7 +193,7 @@ class Closer:
 
     def _waterfall(self, pair: PairTrade, mark: Decimal) -> Waterfall:
         return waterfall(
-            Planned.of(pair.plan),
+            pair.plan,
             self._traded(Side.BUY, pair.entries(Side.BUY)),
             self._traded(Side.SELL, pair.entries(Side.SELL)),
             [self._traded(order.side, [order]) for order in pair.repairs()],
@@ -242,8 +242,8 @@ class Closer:
         The order leaves at the next `QueueDrained`, as a repair.
         """
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol, now_ns):
-            self.trade_dust(symbol, now_ns)
+        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote:
+            self._trade_dust(symbol, now_ns)
 
     def _trade_excess_dust(self, now_ns: int) -> None:
         """Trade dust away, the most valuable first, until the sum is within `dust_total_max_quote`, or no order is legal.
@@ -255,77 +255,12 @@ class Closer:
             if excess <= 0 or len(self.orders.open) >= self.state.limits.max_open_pairs:
                 return
             value = abs(self.state.residuals.dust(symbol).booked)
-            if self._may_trade_dust(symbol, now_ns) and self.trade_dust(symbol, now_ns) is not None:
+            if self._trade_dust(symbol, now_ns):
                 excess -= value
 
-    def _may_trade_dust(self, symbol: str, now_ns: int) -> bool:
+    def _trade_dust(self, symbol: str, now_ns: int) -> bool:
+        """Propose to trade the dust of a symbol away, unless nothing opens at all; return whether a pair was opened for it."""
         block = self.state.block(symbol, self.state.venues_of(symbol), now_ns)
-        return block is None or block.source.reason is not Reason.HALTED
-
-    def trade_dust(self, symbol: str, now_ns: int) -> PairTrade | None:
-        """Open a pair that trades the dust of a symbol away, at a venue where that is a legal order now; None without one."""
-        venue = self.venue_for(symbol, self.state.residuals.dust(symbol).size, now_ns)
-        if venue is None:
-            return None
-        return self._open_residual_pair(PairKind.DUST, venue, self.state.residuals.take_dust(symbol), now_ns)
-
-    def trade_carried(self, symbol: str, now_ns: int) -> PairTrade | None:
-        """Open a pair that trades the carried base of a symbol away, likewise; None without a venue for it."""
-        venue = self.venue_for(symbol, self.state.residuals.carried(symbol).size, now_ns)
-        if venue is None:
-            return None
-        return self._open_residual_pair(PairKind.FLATTEN, venue, self.state.residuals.take_carried(symbol), now_ns)
-
-    def _open_residual_pair(self, kind: PairKind, venue: str, residual: Residual, now_ns: int) -> PairTrade:
-        """Open a pair without entries that trades a residual away; it inherits the residual at its booked value."""
-        state, symbol, size = self.state, residual.symbol, residual.size
-        mark = (residual.booked / size).quantize(Decimal("1e-18"))
-        base, quote = Symbol.of(symbol).base_and_quote
-        number = state.next_number("pairs")
-        instrument = state.instruments[venue, symbol]
-        plan = PlanRecord(
-            pair_id=state.pair_id(number),
-            symbol=symbol,
-            buy_venue=venue,
-            sell_venue=venue,
-            buy_size=ZERO,
-            sell_size=ZERO,
-            buy_limit=ZERO,
-            sell_limit=ZERO,
-            buy_vwap=ZERO,
-            sell_vwap=ZERO,
-            residual=size,
-            residual_value=residual.booked,
-            net=ZERO,
-            mark=mark,
-            buy_fee=instrument.taker_fee or ZERO,
-            sell_fee=instrument.taker_fee or ZERO,
-            buy_fee_in=FeeIn(instrument.buy_fee_in),
-            hold_quote=max(ZERO, -size * mark),
-            hold_base=max(ZERO, size),
-        )
-        pair = PairTrade(kind, plan, number, state.run_id, None, now_ns)
-        state.inventory.reserve(pair.id, {(venue, quote): plan.hold_quote, (venue, base): plan.hold_base})
-        state.tally.opened += 1
-        self.orders.add(pair)
-        state.out.persist(plan, pair.record(base))
-        self.journal_residuals()
-        return pair
-
-    def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
-        """Return the first venue where trading `size` base away is a legal order, no pair is open and the book is usable."""
-        for venue in self.state.venues_of(symbol):
-            free = (venue, symbol) not in self.orders.busy and not self.state.books.unusable(venue, symbol, now_ns)
-            if free and self.legal_at(venue, symbol, size, now_ns):
-                return venue
-        return None
-
-    def legal_at(self, venue: str, symbol: str, size: Decimal, now_ns: int) -> bool:
-        """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat.
-
-        Where the venue bars the symbol, or has not opened it, none is.
-        """
-        instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
-        if not size or mid is None or instrument.taker_fee is None or self.state.shut(venue, symbol, now_ns):
+        if block is not None and block.source.reason is Reason.HALTED:
             return False
-        return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))
+        return self._take(ResidualExit(symbol, dust=True), now_ns).trade_id is not None

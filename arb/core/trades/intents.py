@@ -7,10 +7,10 @@ are unknown too. The plan assumes full fills at the limits, as for orders that o
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
-from typing import NamedTuple
 
 from arb.core.messages.commands import AnyCommand, AnyRecord, Persist
 from arb.core.messages.intents import IntendedOrder, Intent
+from arb.core.messages.legs import FlatNow, Leg, Trade
 from arb.core.messages.records import PairKind
 from arb.core.messages.recovery_records import FeeHold, PlanRecord
 from arb.core.state.order import WorkingOrder
@@ -20,52 +20,45 @@ from arb.market.numbers import DECIMALS, ZERO
 from arb.market.symbol import Symbol
 
 
-class LimitLeg(NamedTuple):
-    """A leg as its order states it: `size` in base, `price` in quote per base, `fee` the expected rate."""
-
-    venue: str
-    size: Decimal
-    price: Decimal
-    fee: Decimal
-
-    def paid(self, fee_in: FeeIn) -> Decimal:
-        """Return the quote paid for a full fill at the limit, with the fee charged in `fee_in`."""
-        return self.size * self.price * (1 if fee_in is FeeIn.BASE else 1 + self.fee)
+def paid_at_limit(buy: Leg, fee: Decimal, fee_in: FeeIn) -> Decimal:
+    """Return the quote paid for a full fill of a leg at its limit, with a fee of the rate `fee` charged in `fee_in`."""
+    return buy.size * buy.limit * (1 if fee_in is FeeIn.BASE else 1 + fee)
 
 
 def plan_at_limits(
     pair_id: int,
-    symbol: str,
-    buy: LimitLeg,
-    sell: LimitLeg,
-    buy_fee_in: FeeIn,
+    buy: Leg,
+    sell: Leg,
     *,
+    buy_fee: Decimal,
+    sell_fee: Decimal,
+    buy_fee_in: FeeIn,
     hold_quote: Decimal = ZERO,
     hold_base: Decimal = ZERO,
     day_notional: Decimal = ZERO,
     fee_holds: tuple[FeeHold, ...] = (),
 ) -> PlanRecord:
     """Return the plan of a pair known only by its orders: full fills of its legs, at their limits."""
-    received = buy.size * (1 - buy.fee) if buy_fee_in is FeeIn.BASE else buy.size
-    residual, mark = received - sell.size, sell.price * (1 - sell.fee)
+    received = buy.size * (1 - buy_fee) if buy_fee_in is FeeIn.BASE else buy.size
+    residual, mark = received - sell.size, sell.limit * (1 - sell_fee)
     return PlanRecord(
         pair_id=pair_id,
-        symbol=symbol,
+        symbol=buy.symbol,
         buy_venue=buy.venue,
         sell_venue=sell.venue,
         buy_size=buy.size,
         sell_size=sell.size,
-        buy_limit=buy.price,
-        sell_limit=sell.price,
-        buy_vwap=buy.price,
-        sell_vwap=sell.price,
+        buy_limit=buy.limit,
+        sell_limit=sell.limit,
+        buy_vwap=buy.limit,
+        sell_vwap=sell.limit,
         # The plan's own residual is unknown; full fills of its orders leave this one.
         residual=residual,
         residual_value=residual * mark,
-        net=(1 - sell.fee) * sell.size * sell.price + residual * mark - buy.paid(buy_fee_in),
+        net=(1 - sell_fee) * sell.size * sell.limit + residual * mark - paid_at_limit(buy, buy_fee, buy_fee_in),
         mark=mark,
-        buy_fee=buy.fee,
-        sell_fee=sell.fee,
+        buy_fee=buy_fee,
+        sell_fee=sell_fee,
         buy_fee_in=buy_fee_in,
         hold_quote=hold_quote,
         hold_base=hold_base,
@@ -87,20 +80,22 @@ def _commands(intent: Intent) -> Iterator[AnyCommand]:
 
 
 def _rows(intent: Intent) -> Iterator[AnyRecord]:
-    buy, sell = intent.places
+    buy, sell = (Leg(order.venue, order.symbol, order.side, order.size, order.price) for order in intent.places)
     plan = plan_at_limits(
         intent.pair_id,
-        buy.symbol,
-        LimitLeg(buy.venue, buy.size, buy.price, intent.buy_fee),
-        LimitLeg(sell.venue, sell.size, sell.price, intent.sell_fee),
-        intent.buy_fee_in,
+        buy,
+        sell,
+        buy_fee=intent.buy_fee,
+        sell_fee=intent.sell_fee,
+        buy_fee_in=intent.buy_fee_in,
         hold_quote=intent.hold_quote,
         hold_base=intent.hold_base,
         day_notional=intent.day_notional,
         fee_holds=intent.fee_holds,
     )
     yield plan
-    pair = PairTrade(PairKind.ARB, plan, intent.number, intent.run_id, None, intent.t_ns)
+    trade = Trade((), FlatNow(0))  # for its rows only: the engine that restores the pair has its own deadline
+    pair = PairTrade(PairKind.ARB, plan, intent.number, intent.run_id, None, intent.t_ns, trade)
     yield pair.record(Symbol.of(buy.symbol).base)
     for order in intent.orders:
         yield working_order(order, intent.pair_id, intent.t_ns).record()

@@ -17,9 +17,9 @@ from arb.market.symbol import Symbol
 
 
 def holds_a_share(pair: PairTrade) -> bool:
-    """Return whether a pair trades residuals away or was reopened.
+    """Return whether a pair may net its base with others: every kind but arb, and a reopened arb pair.
 
-    Any other pair is open for the first time: it is uneven between its two fills, and owns all that it holds.
+    An arb pair that is open for the first time is uneven between its two fills, and owns all that it holds.
     """
     return pair.kind is not PairKind.ARB or pair.mark_ns is not None
 

@@ -98,9 +98,9 @@ class RepairOptions:
     def _by_preference(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the sets of venues to choose among, in turn until one has an order.
 
-        First the venues that answer and that repairs reach, then all that answer. After half of `leg_deadline_ms`, also those
+        First the venues that answer and are not `passed_over`, then all that answer. After half of the deadline, also those
         that do not answer (`VenueHealth.silent`) but are not in quarantine, then all. Before that a good venue is worth the
-        wait: its book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
+        wait: its book is often unusable for a moment after our own fill in it.
         """
         health = self.state.health.venues
         allowed = [
@@ -110,7 +110,7 @@ class RepairOptions:
         reached = [venue for venue in answering if not passed_over(pair, venue.instrument.venue, now_ns)]
         if only_elsewhere(pair, now_ns):
             return [reached]
-        pressing = half_time_over(self.state, pair, now_ns)
+        pressing = half_time_over(pair, now_ns)
         if pair.kind is PairKind.TEST and not pressing:
             return [[venue for venue in answering if venue.instrument.venue in pair.venues]]  # a drill is of one venue
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
@@ -152,7 +152,10 @@ class RepairOptions:
         )
 
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
-        """Return the role of a repair: a sale at the buy venue or a purchase at the sell venue unwinds, all else hedges."""
+        """Return the role of a repair. A sale at the buy venue or a purchase at the sell venue unwinds, all else hedges.
+
+        An order of a dust pair has the role `dust`, one of a test or flatten pair `unwind`.
+        """
         if pair.kind is not PairKind.ARB:
             return Role.DUST if pair.kind is PairKind.DUST else Role.UNWIND
         larger_leg_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue

@@ -27,13 +27,13 @@ UNSENT_BEFORE_OTHERS = 2
 PASSED_OVER_MS = 2000
 
 
-def deadline_ns(state: EngineState, pair: PairTrade, times: int = 1) -> int:
-    """Return when an unhedged pair has been so for `times` times `leg_deadline_ms`, counted from its first uneven fill."""
-    return (pair.unhedged_since_ns or 0) + times * state.timing.leg_deadline_ms * NS_PER_MS
+def deadline_ns(pair: PairTrade, times: int = 1) -> int:
+    """Return when an unhedged pair has been so for `times` times its deadline, counted from its first uneven fill."""
+    return (pair.unhedged_since_ns or 0) + times * pair.trade.policy.deadline_ms * NS_PER_MS
 
 
-def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
-    return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(state)
+def half_time_over(pair: PairTrade, now_ns: int) -> bool:
+    return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(pair)
 
 
 def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
@@ -47,7 +47,7 @@ def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
 
 
 def only_elsewhere(pair: PairTrade, now_ns: int) -> bool:
-    """Return whether only a venue that is not `passed_over` may be tried now: another has just refused for lack of funds."""
+    """Return whether venues that are `passed_over` must not be tried now: one has just refused for lack of funds."""
     return _short_of_funds(pair) and now_ns < _paused_until_ns(pair)
 
 
@@ -61,10 +61,9 @@ def pause_ms(pair: PairTrade) -> int:
 def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     """Return until when repairs of a pair wait for missing account snapshots; 0 without such a wait.
 
-    A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
-    the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; no
-    repair is sent there before its snapshot. A venue of the pair that did not answer at the start is awaited equally long, and
-    no longer: it may take hours.
+    The venues where the pair has traded, or was meant to, are awaited until `pair.await_snapshots_until_ns`, and no longer if
+    they did not answer at the start: that may take hours. Others that list the symbol are awaited for half of the deadline: a
+    lost repair is unlikely to be there. No repair is sent to a venue before its snapshot.
     """
     own = pair.involved
     missing = venues_without_snapshot(state, pair, now_ns)
@@ -72,7 +71,7 @@ def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int)
         return 0
     if not own.isdisjoint(missing):
         return pair.await_snapshots_until_ns
-    return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(state))
+    return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(pair))
 
 
 def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) -> list[str]:
@@ -98,8 +97,8 @@ def passed_over(pair: PairTrade, venue: str, now_ns: int) -> bool:
     )
 
 
-def _half_ns(state: EngineState) -> int:
-    return state.timing.leg_deadline_ms * NS_PER_MS // 2
+def _half_ns(pair: PairTrade) -> int:
+    return pair.trade.policy.deadline_ms * NS_PER_MS // 2
 
 
 def _failed_in_a_row(pair: PairTrade) -> int:

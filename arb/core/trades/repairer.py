@@ -5,10 +5,10 @@ certain imbalance is repaired elsewhere. Then the imbalance decides: within dust
 order at a venue with a usable book is sent (`repair_choice`), until flat.
 
 Repairs are decided at `QueueDrained`, when the sockets of the pair's own books hold nothing unread, so their prices are as
-fresh as possible. The wait for unread bytes ends after 50 ms without a break. Pacing may still delay a repair.
+fresh as possible. Bytes that stay unread for 50 ms without a break no longer delay a repair. Pacing may still delay a repair.
 `leg_deadline_ms` counts from the first uneven fill, also while an order is unsettled or unknown. After it the pair is
-`halted`: it stops new pairs (`core/risk/late_legs.py`). Whenever no better order can be chosen, its exit is retried at the cap
-price, the worst allowed. Base of another pair or of residuals that offsets the imbalance is netted instead of traded
+`halted`: it stops new pairs (`core/risk/late_legs.py`). A halted pair without a better order sends one at the cap price, the
+worst allowed, at every retry. Base of another pair or of residuals that offsets the imbalance is netted instead of traded
 (`core/trades/netting.py`).
 """
 
@@ -18,10 +18,10 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.legs import Leg
 from arb.core.messages.records import PairKind, PairState
 from arb.core.messages.settings import OnSingleLeg
 from arb.core.messages.timers import PairTimer
-from arb.core.orders.sending import Wanted
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.closing import Closer
 from arb.core.trades.netting import offset, opposed_to
@@ -96,10 +96,10 @@ class LegRepairer:
             self.progress(pair, now_ns)
 
     def _awaits_answers(self, pair: PairTrade) -> bool:
-        """Return whether a venue that answers has yet to settle an order of the pair: nothing is decided before.
+        """Return whether the pair must wait: an order of it is unsettled.
 
-        A venue that has not answered since the start may take any time to settle an order. Meanwhile the certain imbalance is
-        repaired elsewhere.
+        An arb pair does not wait for venues that have not answered since the start, which may take any time. Meanwhile its
+        certain imbalance is repaired elsewhere.
         """
         unsettled = [order for order in pair.orders.values() if not order.settled]
         venues = self.state.venues
@@ -115,12 +115,10 @@ class LegRepairer:
         return Trigger.FLAT_COMPLETED
 
     def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
-        """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
+        """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and without an order for it.
 
-        Base worth that little is also dust in these cases. The plan meant to leave it, though a venue would take it. Only a
-        venue without funds for it would take it: it would refuse order after order. Only a venue where the policy forbids
-        trades would take it: no repair would leave, and the pair would be late. A venue takes it but leaves `DUST_MISSES`
-        orders unfilled: a few cents must not stop a venue.
+        The plan meant to leave it, or each of the pair's two venues lacks one of these: a legal order, the funds for it, a
+        policy that permits it, or fewer than `DUST_MISSES` orders that it left unfilled. A few cents must not make a pair late.
         """
         if imbalance == 0:
             return True
@@ -168,8 +166,8 @@ class LegRepairer:
             else:
                 self._carry(pair, imbalance, now_ns)
             return
-        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
-            # One order for dust: the base it did not trade is kept as dust again.
+        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(pair)):
+            # One order for dust, though the pair may not be flat: the base it did not trade is kept as dust again.
             self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
             return
         self._check_deadline(pair, now_ns)
@@ -211,8 +209,8 @@ class LegRepairer:
                 order.venue,
                 *held_by(order.side, order.size, order.price, state.instruments[order.venue, symbol]),
             )
-            wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
-            self.manager.send(pair, [wanted], now_ns)
+            leg = Leg(order.venue, symbol, order.side, order.size, order.price, role=order.role)
+            self.manager.send(pair, leg, now_ns)
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
@@ -236,17 +234,17 @@ class LegRepairer:
             self.state.out.timer(PairTimer(pair.id), at_ns)
 
     def _next_deadline_ns(self, pair: PairTrade) -> int | None:
-        """Return when a pair that stays unhedged is halted, or once it is, when it halts all trading; None after that."""
+        """Return the next deadline of an unhedged pair: its own halt, then the halt of all trading; None: no further one."""
         if pair.unhedged_since_ns is None:
             return None
         if pair.state is not PairState.HALTED:
-            return deadline_ns(self.state, pair)
-        return deadline_ns(self.state, pair, times=2) if self.closer.late_legs.may_halt(pair) else None
+            return deadline_ns(pair)
+        return deadline_ns(pair, times=2) if self.closer.late_legs.may_halt(pair) else None
 
     def _check_deadline(self, pair: PairTrade, now_ns: int) -> None:
         """Halt a pair that is out of time, and all trading at twice the deadline; ask to be woken for either while it waits.
 
-        An unsettled order puts this off no longer: the leg stays unhedged, and new pairs would add to it.
+        An unsettled order does not postpone the halt: the leg stays unhedged, and new pairs would add to it.
         """
         due_ns = self._next_deadline_ns(pair)
         if due_ns is None or pair.kind is not PairKind.ARB:

@@ -1,25 +1,28 @@
 """The pair trade: buy at one venue, sell at another, and repair until flat.
 
-A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave (no rate
-budget, say), the other may be withheld; both then count as rejected. No decision rests on single fills. The imbalance counts
-only when every order of the pair is settled (ended by the venue, and all its fills received). It is the base received minus
-the base given, fees in base included. An order whose answer is lost is unknown. It is settled only when it is found or its
-absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the start
-are not waited for. The imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired elsewhere.
+A pair begins `opening`. The intent of both entry orders (IOC) is written, both leave in one turn, and then their rows are
+journalled. If one of them cannot leave (no rate budget, say), the other may be withheld; both then count as rejected. No
+decision rests on single fills. The imbalance counts only when every order of the pair is settled (ended by the venue, and all
+its fills received). It is the base received minus the base given, fees in base included. A later fill of a settled order
+changes it, and the next repair trades that. An order whose answer is lost is unknown. It is settled only when it is found or
+its absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the
+start are not waited for. The imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired
+elsewhere.
 
-The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
-venues or base that the plan meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
-and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
+The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's
+two venues or base that the plan meant to leave (`LegRepairer._is_flat` has all cases). A flat pair ends: `completed` when base
+was both bought and sold, by entries and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind
+traded, however little.
 
 Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
 Exposure and the deadline count from the first uneven fill, also while orders are unknown. A pair still unhedged after
 `leg_deadline_ms` is `halted`, even with an unsettled order. Then no other pair opens in its symbol or at its venues, and at
 twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs continue, and it may still end flat or carried.
-The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has a legal order for it. It also does
-under the policy to hold.
+A second late pair stops them at once. The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has
+a legal order for it. Under the policy `hold` every uneven pair does.
 
-A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays in the day's
-loss and in the row of losses until the pair closes again; then the difference is booked, on that day. Residual that
+A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays
+booked until the pair closes again; then the difference is booked, on that day. Residual that
 another pair took over belongs to that pair (`core/trades/netting.py`). A pair whose sandbox is gone by
 the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
@@ -30,10 +33,11 @@ the next start ends `abandoned`, for good; no other ever does (`core/accounts/re
       completed, unwound, carried --late fill--> repairing
       opening, repairing, halted --abandon--> abandoned
 
-A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
-imbalance. No deadline halts it. It ends `completed` for any trades, or `carried` as above. A dust pair ends after one
-order, or at the deadline without one; its untraded base is dust again. A pair of kind `test` (`core/strategies/drill.py`)
-is one order at one venue. Its base is traded back there; elsewhere only after half of the deadline.
+Every kind but `arb` starts `repairing`. No deadline halts it, and it ends `completed`, even if it traded nothing, or `carried`
+as above. A pair of kind `dust` or `flatten` has no entries: its imbalance is residual base of earlier pairs. A dust pair ends
+after one order, or at the deadline without one; its untraded base is dust again. A pair of kind `test`
+(`core/strategies/drill.py`) is one order at one venue. Its base is traded back there; elsewhere only after half of the
+deadline.
 """
 
 from collections.abc import Iterable
@@ -43,8 +47,9 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.books.books import Books
+from arb.core.messages.legs import FlatNow, Trade
 from arb.core.messages.records import PairKind, PairRecord, PairState, Waterfall
-from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.recovery_records import OpenPair, PlanRecord
 from arb.core.state.order import WorkingOrder
 from arb.errors import InvariantError
 from arb.market.instrument import FeeIn
@@ -98,12 +103,12 @@ class PairTrade:
     run_id: int
     opportunity_id: int | None
     decided_ns: int
+    trade: Trade
     state: PairState = field(init=False)
     closed_ns: int | None = None
     # Since when the fills known do not offset each other, up to dust.
     unhedged_since_ns: int | None = None
-    # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is
-    # over.
+    # When the repair began to wait for a `QueueDrained` with current books of its own; 0: it does not wait.
     waiting_since_ns: int = 0
     # When the timer that the pair waits for is due; one that fires too early sets the next.
     wake_ns: int = 0
@@ -144,9 +149,11 @@ class PairTrade:
 
     @classmethod
     def restored(
-        cls, plan: PlanRecord, record: PairRecord, number: int, orders: Iterable[WorkingOrder], now_ns: int
+        cls, rows: OpenPair, number: int, orders: Iterable[WorkingOrder], policy: FlatNow, now_ns: int
     ) -> "PairTrade":
-        pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
+        """Return a pair as its rows leave it. Its legs left before: they are among `orders`."""
+        record, trade = rows.pair, Trade((), policy)
+        pair = cls(record.kind, rows.plan, number, record.run_id, record.opportunity_id, record.decided_ns, trade)
         pair.exposure_until_ns = now_ns
         pair.state = record.state
         # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
@@ -203,9 +210,9 @@ class PairTrade:
 
     @property
     def at_stake(self) -> Decimal:
-        """Return the quote that could at worst become unhedged: the buy leg at its limit, or the inherited residual's value."""
+        """Return the quote that could become unhedged: the buy leg at its limit, or the inherited residual's value."""
         plan = self.plan
-        return plan.buy_size * plan.buy_limit if self.kind is PairKind.ARB else abs(plan.residual_value)
+        return plan.buy_size * plan.buy_limit or abs(plan.residual_value)
 
     @property
     def closed(self) -> bool:
@@ -243,8 +250,9 @@ class PairTrade:
         return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
-        """Return base received minus base given, with fees in base and netted base: above zero we are long."""
-        return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+        """Return how far base received minus base given is above the target, with fees in base and netted base."""
+        held = self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+        return held - self.trade.target.get(base, ZERO)
 
     def hand_over(self, size: Decimal, value: Decimal) -> None:
         """Transfer `size` base (below zero: take it), booked at `value` quote, to other pairs."""

@@ -40,34 +40,6 @@ from arb.market.order import Side
 Exact = Decimal | Fraction
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan. Sizes in base, averages in quote per base, fees as ratios, `mark` (`m0`) in quote per base."""
-
-    buy_size: Exact
-    sell_size: Exact
-    buy_vwap: Exact
-    sell_vwap: Exact
-    buy_fee: Exact
-    sell_fee: Exact
-    buy_fee_in: FeeIn
-    mark: Exact
-
-    @classmethod
-    def of(cls, plan: PlanRecord) -> "Planned":
-        """Read a journalled plan; `m0` is recomputed from the residual and its value, which are exact."""
-        mark = Fraction(plan.residual_value) / Fraction(plan.residual) if plan.residual else Fraction(plan.mark)
-        return cls(
-            buy_size=plan.buy_size,
-            sell_size=plan.sell_size,
-            buy_vwap=plan.buy_vwap,
-            sell_vwap=plan.sell_vwap,
-            buy_fee=plan.buy_fee,
-            sell_fee=plan.sell_fee,
-            buy_fee_in=plan.buy_fee_in,
-            mark=mark,
-        )
-
-
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
     """The sum of some fills of one side. `size` in base and `quote` (price times size) >= 0, both before fees.
 
@@ -84,7 +56,7 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def waterfall(
-    planned: Planned,
+    plan: PlanRecord,
     buy: Traded,
     sell: Traded,
     repairs: Sequence[Traded],
@@ -99,13 +71,16 @@ def waterfall(
     `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds. `mark` is `m1`, the quote
     value of one base of residual at the close. A repair's own fees, in any asset, count as its cost. `inherited` is residual
     base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0` is deducted from the
-    realised net. `handed` is the part of the residual that other pairs took over, at `handed_value` quote.
+    realised net. `handed` is the part of the residual that other pairs took over, at `handed_value` quote. `m0` is computed
+    again from the planned residual and its value, which are exact; without one it is the plan's `mark`.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
-    q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)
-    fa, fb, m0, m1 = _fractions(planned.buy_fee, planned.sell_fee, planned.mark, mark)
-    cost_factor = Fraction(1) if planned.buy_fee_in is FeeIn.BASE else 1 + fa  # gA
-    received = 1 - fa if planned.buy_fee_in is FeeIn.BASE else Fraction(1)  # nA
+    q, s, va_planned, vb_planned = _fractions(plan.buy_size, plan.sell_size, plan.buy_vwap, plan.sell_vwap)
+    fa, fb, m0, m1 = _fractions(plan.buy_fee, plan.sell_fee, plan.mark, mark)
+    if plan.residual:
+        m0 = Fraction(plan.residual_value) / Fraction(plan.residual)
+    cost_factor = Fraction(1) if plan.buy_fee_in is FeeIn.BASE else 1 + fa  # gA
+    received = 1 - fa if plan.buy_fee_in is FeeIn.BASE else Fraction(1)  # nA
     fq, fs, paid, got = _fractions(buy.size, sell.size, buy.quote, sell.quote)
     fee_base = Fraction(buy.fee_base) + Fraction(sell.fee_base)  # phi
     fee_other = Fraction(buy.fee_other) + Fraction(sell.fee_other)  # X

@@ -4,21 +4,22 @@ Both decide by route where pairs may open (`state/identity.py`, `state/transfer_
 decides with the knowledge of its time. Each change makes one incident per list.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from arb.core.messages.events import CurrenciesListed
 from arb.core.messages.incidents import IncidentKind, Severity, some
-from arb.core.messages.strategy import Strategy
 from arb.core.state.engine_state import EngineState
+from arb.core.trades.strategy import HealthChanged
 from arb.market.coins import Coin
 from arb.market.symbol import Symbol
 from arb.market.wallets import CurrencyChain
 
 
 class Currencies:
-    def __init__(self, state: EngineState, strategy: Strategy) -> None:
+    def __init__(self, state: EngineState, notify: Callable[[HealthChanged], None]) -> None:
+        """`notify` passes a change on to the strategies."""
         self._state = state
-        self._strategy = strategy
+        self._notify = notify
 
     def begin(self, now_ns: int) -> None:
         for override in self._state.identities.overrides:
@@ -37,7 +38,7 @@ class Currencies:
             self._report_coins(event, coins)
         assets = set(event.assets)
         symbols = {symbol for _, symbol in state.instruments if not assets.isdisjoint(Symbol.of(symbol).base_and_quote)}
-        self._strategy.health_changed(sorted(symbols))
+        self._notify(HealthChanged(tuple(sorted(symbols))))
 
     def _report_wallets(self, event: CurrenciesListed, before: dict[str, tuple[CurrencyChain, ...]]) -> None:
         """Raise an incident where an asset can be taken out, or brought in, on no chain any more, or on one again."""

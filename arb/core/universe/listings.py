@@ -7,6 +7,7 @@ missing or unreadable in the listing. It also holds for one with announced chang
 rules were read after it.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,7 +17,6 @@ from arb.core.fees.fee_assets import FeeAssets
 from arb.core.fees.fees import usable_rate
 from arb.core.messages.events import InstrumentListed, InstrumentUnlisted, VenueListed
 from arb.core.messages.incidents import IncidentKind, Severity
-from arb.core.messages.strategy import Strategy
 from arb.core.messages.timers import RulesTimer
 from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.state.blocks import Block, Source
@@ -32,11 +32,14 @@ AFTER_CHANGE_NS = 2 * NS_PER_S
 
 
 class Listings:
-    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBans, fees: FeeAssets) -> None:
+    def __init__(
+        self, state: EngineState, rules_changed: Callable[[str], None], bars: InstrumentBans, fees: FeeAssets
+    ) -> None:
+        """`rules_changed` is called with each symbol whose rules were read."""
         self._state = state
         self._fees = fees
         self._bans = bars
-        self._strategy = strategy
+        self._rules_changed = rules_changed
 
     def on_listed(self, event: InstrumentListed) -> None:
         self.take(event.instrument, event.t_ns)
@@ -91,7 +94,7 @@ class Listings:
             text = f"{where} opens at {_utc(instrument.opens_ns or 0)}: nothing is sent there before"
             state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
         self._bans.listed(instrument, now_ns)
-        self._strategy.rules_changed(instrument.symbol)
+        self._rules_changed(instrument.symbol)
 
     def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:
         """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to use.

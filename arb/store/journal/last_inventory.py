@@ -6,7 +6,7 @@ other programs' orders are not known, so all holdings count as free.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import msgspec
 
@@ -15,8 +15,8 @@ from arb.core.messages.records import BalanceRecord, FillRecord, tag_of
 from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.errors import StoreError
+from arb.market.kinds import kind_of
 from arb.market.numbers import DECIMALS, ZERO
-from arb.market.order import Side
 from arb.market.symbol import Symbol
 from arb.market.wallets import Wallets
 from arb.store.journal.reader import ROW, SUB_BITS, JournalReader
@@ -138,13 +138,11 @@ def reconciled_balances(journal: JournalReader, since_ns: int) -> list[Reconcile
 def _since(agreed: AgreedAccount, fills: Iterable[FillRecord]) -> dict[str, Decimal]:
     """Return an account's last agreed balance, moved by all fills since."""
     totals = defaultdict[str, Decimal](Decimal, agreed.totals)
-    for fill in fills:
-        if fill.account_id == agreed.account_id and fill.received_ns > agreed.ns:
-            base, quote = Symbol.of(fill.symbol).base_and_quote
-            sign = 1 if fill.side is Side.BUY else -1
-            totals[base] += sign * fill.size
-            totals[quote] -= DECIMALS.multiply(sign * fill.size, fill.price)
-            totals[fill.fee_currency] -= fill.fee
+    with localcontext(DECIMALS):
+        for fill in fills:
+            if fill.account_id == agreed.account_id and fill.received_ns > agreed.ns:
+                for asset, amount in kind_of(fill.symbol).flows(fill).items():
+                    totals[asset] += amount
     return totals
 
 

@@ -135,7 +135,8 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
         "reason": (*Reason, *RepairReason),
     },
     "decision_books": {},
-    # Added up by the database itself, from opportunities that were checked when they were written.
+    # Derived by the database itself, from rows that were checked when they were written.
+    "trade_legs": {"role": tuple(Role), "tif": tuple(TimeInForce)},
     "opportunities_daily": {
         "outcome": tuple(OpportunityOutcome),
         "reason": (OpportunityOutcome.TRADED, *Reason),

@@ -56,6 +56,13 @@ SELECTED_BY = {
     "alerts": ALERTS_BY,
     "alternatives": SelectedBy("ns", pair="pair_trade_id"),
     "decision_books": SelectedBy("ns", pair="pair_trade_id"),
+    "trade_legs": SelectedBy(
+        "(SELECT p.decided_ns FROM pair_trades p WHERE p.id = pair_trade_id)",
+        "",
+        "symbol",
+        ("venue",),
+        pair="pair_trade_id",
+    ),
     "pair_closings": SelectedBy("closed_ns", pair="pair_trade_id"),
     "opportunities_daily": SelectedBy(
         f"day * {NS_PER_DAY}", "run_id", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"

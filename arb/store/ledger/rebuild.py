@@ -46,6 +46,7 @@ from arb.store.ledger.tables import (
     PairTrade,
     Projection,
     Run,
+    TradeLeg,
 )
 from arb.store.ledger.writer import TABLES, RowRefused, Writer, require_known_codes
 
@@ -275,7 +276,7 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
 def _empty(connection: Connection, runs: set[int]) -> None:
     """Delete all rows that the journal will restore, and all rows of runs it does not know."""
     connection.execute(delete(Projection))
-    for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairClosing, PairTrade, Balance):
+    for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairClosing, TradeLeg, PairTrade, Balance):
         connection.execute(delete(table))
     opportunities: tuple[Any, ...] = (Opportunity, OpportunityDay)
     for table in opportunities:

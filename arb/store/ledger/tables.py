@@ -200,6 +200,37 @@ class PairTrade(Base):
     fills: Mapped[int] = mapped_column(server_default=text("0"), comment="number of fills of its orders")
 
 
+class TradeLeg(Base):
+    """One leg of a pair as it was planned; derived from the pair and its entry orders (`writer.py`)."""
+
+    __tablename__ = "trade_legs"
+    __table_args__ = (
+        among("side", Side),
+        check("numbered_from_one", "n > 0"),
+        check("limit_has_tif", "(limit_price IS NULL) = (tif IS NULL)"),
+        check("reduce_only_is_a_flag", "reduce_only IN (0, 1)"),
+        *above_zero("size", "limit_price"),
+        {"comment": "planned legs of pair trades, one row each: instrument, side, size and limit"},
+    )
+
+    pair_trade_id: Mapped[int] = mapped_column(
+        RowId, ForeignKey("pair_trades.id"), primary_key=True, autoincrement=False, comment="the pair"
+    )
+    n: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False, comment="number of the leg within its pair, from 1"
+    )
+    role: Mapped[str] = mapped_column(comment="entry, dust, unwind (a residual traded away) or test")
+    venue: Mapped[str] = mapped_column(comment="venue of the leg")
+    symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
+    side: Mapped[str] = mapped_column(comment="buy or sell")
+    size: Mapped[Decimal] = mapped_column(comment="planned size, in base")
+    limit_price: Mapped[Decimal | None] = mapped_column(
+        comment="limit of its order, quote per base; null for a residual, of which each order has its own"
+    )
+    tif: Mapped[str | None] = mapped_column(comment="time in force of its order; null without limit_price")
+    reduce_only: Mapped[int] = mapped_column(Integer, comment="1 if its order may not open a position, else 0")
+
+
 class PairClosing(Base):
     """The result booked by one closing of a pair; a reopened pair has several, and their sum is its result."""
 
@@ -367,6 +398,7 @@ class Balance(Base):
     locked: Mapped[Decimal] = mapped_column(comment="held by open orders, in the asset")
     source: Mapped[str] = mapped_column(comment="venue or computed")
     cause: Mapped[str] = mapped_column(comment="reason for recording it")
+    wallet: Mapped[str] = mapped_column(server_default=text("'spot'"), comment="wallet of the account that holds it")
 
 
 class Incident(Base):

@@ -14,7 +14,6 @@ from typing import Any, get_args, get_type_hints
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from arb.clock import NS_PER_DAY
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import (
     AlternativeRecord,
@@ -35,10 +34,11 @@ from arb.core.messages.records import (
 )
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
+from arb.market.order import Role
+from arb.store.ledger.derived import FEES_OF_CLOSINGS, FEES_OF_PAIRS, LEGS_OF_PAIRS, sums_of_days
 from arb.store.ledger.domains import ExactNumber, exact_text, levels_text, rules_of
 from arb.store.ledger.tables import (
     WATERFALL,
-    WHOLE_EDGE_BPS,
     Alternative,
     Balance,
     Base,
@@ -69,24 +69,6 @@ COPY_ROWS = 500
 PIECE_ROWS = 1_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TERMS = [attributes_of(Waterfall)[name] for name in WATERFALL]
-FEES_OF_CLOSINGS = """
-UPDATE pair_closings AS c SET fees_e8 = (
-    SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) FROM orders o JOIN fills f ON f.order_id = o.id
-    WHERE o.pair_trade_id = c.pair_trade_id AND (c.n = 1 OR f.received_ns > (
-        SELECT e.closed_ns FROM pair_closings e WHERE e.pair_trade_id = c.pair_trade_id AND e.n = c.n - 1
-    )) AND (f.received_ns <= c.closed_ns OR EXISTS (
-        SELECT 1 FROM pair_trades p WHERE p.id = c.pair_trade_id AND p.realised_net_e8 IS NOT NULL
-    ) AND NOT EXISTS (
-        SELECT 1 FROM pair_closings l WHERE l.pair_trade_id = c.pair_trade_id AND l.n > c.n
-    ))
-)"""
-"""A fee belongs to the first closing after its fill, so that a late fill moves no day that is over; to the last closing where
-the fill reopened no pair."""
-FEES_OF_PAIRS = """
-UPDATE pair_trades AS p SET (fees_e8, fills) = (
-    SELECT COALESCE(SUM(f.fee_quote_value_e8), 0), COUNT(*) FROM orders o JOIN fills f ON f.order_id = o.id
-    WHERE o.pair_trade_id = p.id
-)"""
 _SQLITE_PAIRS = """ IN (
     SELECT value FROM json_each(?) UNION
     SELECT o.pair_trade_id FROM orders o WHERE o.id IN (SELECT value FROM json_each(?))
@@ -94,27 +76,6 @@ _SQLITE_PAIRS = """ IN (
 _POSTGRES_PAIRS = """ IN (
     SELECT unnest(%s::bigint[]) UNION SELECT o.pair_trade_id FROM orders o WHERE o.id = ANY(%s::bigint[])
 )"""
-_DAY = f"opened_ns / {NS_PER_DAY}"
-_SUMS = ("opportunities", "ticks", "lived_ns", "best_net_e8")
-_DAY_KEY = "day, run_id, symbol, buy_venue, sell_venue, outcome, reason, edge_bps"
-
-
-def sums_of_days(dialect: str, which: str = "true", sign: str = "+") -> str:
-    """Return the statement that adds opportunities to the sums of their days, or takes them away: where `which` holds."""
-    day_utc = {
-        "sqlite": f"date({_DAY} * 86400, 'unixepoch')",
-        "postgresql": f"to_char(to_timestamp({_DAY} * 86400) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
-    }[dialect]
-    added = ", ".join(f"{name} = opportunities_daily.{name} {sign} excluded.{name}" for name in _SUMS)
-    return (
-        f"INSERT INTO opportunities_daily ({_DAY_KEY}, quote, day_utc, {', '.join(_SUMS)})"
-        f" SELECT {_DAY}, run_id, symbol, buy_venue, sell_venue, outcome, COALESCE(reason, outcome), {WHOLE_EDGE_BPS},"
-        f" MIN(quote), {day_utc}, COUNT(*), SUM(ticks), SUM(closed_ns - opened_ns), SUM(best_net_e8)"
-        f" FROM opportunities WHERE {which} GROUP BY {_DAY}, run_id, symbol, buy_venue, sell_venue, outcome,"
-        f" COALESCE(reason, outcome), {WHOLE_EDGE_BPS} ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {added}"
-    )
-
-
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
@@ -136,6 +97,7 @@ class Writer:
         self._insert = self._sql[Opportunity].partition(" ON CONFLICT ")[0]
         of_ids = "id = ANY(%s::bigint[])" if self._postgres else "id IN (SELECT value FROM json_each(?))"
         self._add_to_days = sums_of_days(dialect, of_ids)
+        self._legs = LEGS_OF_PAIRS.format(which=f"p.{of_ids}")
         self._take_from_days = sums_of_days(dialect, of_ids, "-")
 
     def write(self, connection: Connection, records: Iterable[AnyRecord]) -> int:
@@ -163,11 +125,18 @@ class Writer:
                 connection.exec_driver_sql(self._add_to_days, (self._array(list(by_id)),))
             if kind is PairRecord and closings:
                 self._execute(connection, PairClosing, [_closing(pair) for pair in closings.values()])
+        self._add_legs(connection, latest[PairRecord], latest[OrderRecord].values())
         filled = {fill.order_id for fill in latest[FillRecord].values()}  # type: ignore[union-attr]
         pairs = latest[PairRecord]
         if pairs or filled:
             self._add_fees(connection, list(pairs), list(filled))
         return sum(map(len, latest.values()))
+
+    def _add_legs(self, connection: Connection, pairs: Iterable[Any], orders: Iterable[Any]) -> None:
+        """Derive the legs of pairs, and of those that entry orders belong to."""
+        which = {*pairs, *(order.pair_trade_id for order in orders if order.role in (Role.ENTRY, Role.TEST))}
+        if which:
+            connection.exec_driver_sql(self._legs, (self._array(list(which)),))
 
     def _add_fees(self, connection: Connection, pairs: list[int], orders: list[int]) -> None:
         """Add up the fees of pairs, of those that orders belong to, and of their closings."""

@@ -276,7 +276,7 @@ class DirectTransport:
 
 
 async def _listen(line: Line, dialled_s: float) -> None:
-    """Wait for what a venue sends before any request: it arrives one round trip after the connection is made.
+    """Wait for bytes that a venue sends before any request: they arrive one round trip after the connection is made.
 
     A TLS session ticket may arrive as this time ends. The line is ready again once the loop has read it.
     """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.admin import Admin
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.profiles import FEE_ASSETS
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import OrderRequest, Refused
 from tests.unit.sandbox.bench import Bench
 from tests.unit.sandbox.makings import NOW_NS, SYMBOL, an_exchange, ask_for, quote
@@ -74,7 +74,7 @@ def test_bills_explain_every_balance(buy_fee_in: str, actions: list[tuple[str, i
         elif action in ("interest", "transfer"):
             exchange.book(action, "USDT", Decimal(number), now_ns)
         elif action == "points":
-            exchange.fee_asset = None if exchange.fee_asset else FEE_ASSETS["gate"][0]
+            exchange.fee_asset = None if exchange.fee_asset else SPECS["gate"].fee_assets[0]
     assert_explained(exchange)
 
 

@@ -74,7 +74,7 @@ def test_the_size_found_is_within_one_lot_of_the_best_of_all_sizes(
 
 
 def net_of(buyer: SimExchange, seller: SimExchange, lots: int) -> Decimal:
-    """Return the net of selling so many lots, computed straight from section 4 with plain Decimals."""
+    """Return the net of selling so many lots, computed with plain Decimals."""
     fee, lot = Decimal("0.002"), Decimal("0.001")
     sell = lots * lot
     kept = 1 - fee if buyer.profile.buy_fee_in == "base" else Decimal(1)

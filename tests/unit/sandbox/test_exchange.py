@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.profiles import FEE_ASSETS
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import (
     BalanceChanged,
     Event,
@@ -123,7 +123,7 @@ def test_a_quote_fee_is_paid_on_top_of_a_buy_and_out_of_a_sell() -> None:
 
 def test_points_pay_the_fee_and_leave_base_and_quote_whole() -> None:
     exchange = an_exchange("base")
-    exchange.fee_asset = FEE_ASSETS["gate"][0]
+    exchange.fee_asset = SPECS["gate"].fee_assets[0]
     quote(exchange, "sell", "100", "5")
     order = exchange.place(ask_for("buy", "2", "100"), NOW_NS)
     assert order.fees == {"POINT": Decimal("0.4")}
@@ -239,7 +239,7 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
     buy_fee_in: str, script: list[tuple[object, ...]], points: bool
 ) -> None:
     exchange = an_exchange(buy_fee_in, band=Decimal("0.5"))
-    exchange.fee_asset = FEE_ASSETS["gate"][0] if points else None
+    exchange.fee_asset = SPECS["gate"].fee_assets[0] if points else None
     placed: list[SimOrder] = []
     for step in script:
         if step[0] == "cancel":

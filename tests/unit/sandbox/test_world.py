@@ -9,7 +9,8 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import InvariantError
-from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
+from arb.sandbox.profiles import SYMBOLS
+from arb.sandbox.registry import VENUE_NAMES
 from arb.sandbox.values import OrderRequest
 from arb.sandbox.wire import HttpRequest
 from arb.sandbox.world import HttpReply, Output, SimWorld, WsText

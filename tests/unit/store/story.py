@@ -19,6 +19,7 @@ TABLES = (
     "incidents",
     "alternatives",
     "decision_books",
+    "trade_legs",
 )
 
 
@@ -41,7 +42,7 @@ def contents(db_url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def rows_of(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    found = {table: connection.execute(text(f"SELECT * FROM {table} ORDER BY id")) for table in TABLES}
+    found = {table: connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")) for table in TABLES}
     return {table: [tuple(row) for row in rows] for table, rows in found.items()}
 
 
@@ -59,4 +60,5 @@ WHOLE = {
     "incidents": 1,
     "alternatives": 3,
     "decision_books": 6,
+    "trade_legs": 6,
 }

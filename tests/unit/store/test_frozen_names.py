@@ -135,7 +135,7 @@ OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif pric
     absence?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
     event_ns received_ns fee_expected_e8?
-BalanceRecord: id run_id account_id venue asset ns free locked source cause
+BalanceRecord: id run_id account_id venue asset ns free locked source cause wallet?
 IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text acknowledged_ns?
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 DecisionBookRecord: id pair_trade_id ns venue side levels

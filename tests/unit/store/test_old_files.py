@@ -68,7 +68,7 @@ def as_kept_now(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[
     for row in rows["fills"]:
         fees[pair_of[row[charged.index("order_id")]]].append(row[-1])
     pairs = [(*row, None, None, sum(fees[row[0]]), len(fees[row[0]])) for row in rows["pair_trades"]]
-    return found | {"pair_trades": pairs}
+    return found | {"pair_trades": pairs, "balances": [(*row, "spot") for row in rows["balances"]]}
 
 
 def untraded(row: tuple[Any, ...]) -> bool:

@@ -83,6 +83,7 @@ class Holding(Record, frozen=True, kw_only=True, tag="BalanceRecord", rename={"a
     locked: Decimal
     origin: str
     cause: str
+    wallet: str = "spot"
 
 
 def test_the_ledger_calls_a_renamed_field_by_its_name_on_disk() -> None:

@@ -95,7 +95,7 @@ class Inventory:
         self._changes: dict[str, deque[Change]] = {}
         self._fills = Counted(FILLS_KEPT)
         self.positions = Positions()
-        # The computed totals less the positions: what was held before, transfers, and fills that a basis had already.
+        # The computed totals less the positions: earlier holdings, transfers, and fills that a basis had already.
         self._unattributed: dict[tuple[str, str], Decimal] = {}
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()

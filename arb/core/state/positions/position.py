@@ -1,6 +1,6 @@
-"""Positions: what our and foreign fills have moved in each instrument, since the process began.
+"""Positions: the sum of all fills in each instrument, ours and foreign ones, since the process began.
 
-A spot inventory is the sum of its positions and of what they do not explain: base and quote held before, and transfers
+A spot inventory is the sum of its positions and of the rest: base and quote held before, and transfers
 (`Inventory.unattributed`). The fault simulation asserts that after every event.
 """
 
@@ -28,7 +28,7 @@ class Position:
 
     @property
     def cost(self) -> Decimal:
-        """Return what it has cost so far, in the asset that it settles in; below zero: what it has brought."""
+        """Return its cost so far, in the asset that it settles in; below zero: its proceeds."""
         return -self.flows.get(self.kind.settle, ZERO)
 
 
@@ -37,7 +37,7 @@ class Positions:
         self._known: dict[Key, Position] = {}
 
     def apply(self, fill: Fill) -> dict[str, Decimal]:
-        """Add a fill that was not added before; return by asset what it moved."""
+        """Add a fill that was not added before; return the amounts that it moved, by asset."""
         key = fill.venue, fill.symbol
         position = self._known.get(key)
         if position is None:
@@ -51,6 +51,6 @@ class Positions:
         yield from self._known.items()
 
     def held(self, venue: str, asset: str) -> Decimal:
-        """Return what the positions at a venue have moved of an asset."""
+        """Return the amount of an asset that the positions at a venue have moved."""
         flows = (position.flows.get(asset, ZERO) for (at, _), position in self._known.items() if at == venue)
         return sum(flows, ZERO)

@@ -1,35 +1,47 @@
-"""Detection: from changed rows to marked symbols, and from marked symbols to pairs or coded refusals.
+"""Detection: from changed rows to marked symbols, and from marked symbols to proposals or coded refusals.
 
-`mark` runs per frame and only compares best quotes. `act` runs when the sockets are drained: it checks the routes of the
-marked symbols that have an edge, best first. The answer is a plan to open, or the first blocking reason of the fixed order. It
-stops where a pair opens, whose orders leave then. `after_act` judges the other routes of that symbol, with that pair counted,
-and does the bookkeeping: episodes, blockers, books. So a pair leaves before anything else is judged, and new frames are read.
+`on_quotes` runs per frame and only compares best quotes. `steps` runs when the sockets are drained: it checks the routes of the
+marked symbols that have an edge, best first. The answer is a plan to open, or the first blocking reason of the fixed order.
+Where a pair opens, its orders leave before the work continues: the other routes of that symbol, with that pair counted, and the
+bookkeeping of episodes, blockers and books. Then new frames are read.
 """
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from arb.clock import NS_PER_MS
+from arb.core.messages.events import Event, FeedDown, RunStarted
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OpportunityOutcome, OpportunityRecord
-from arb.core.messages.timers import EpisodesTimer
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of, evaluate, least_edge
+from arb.core.risk.blockers import Blockers
 from arb.core.risk.dry_funds import DryFunds
-from arb.core.risk.entry_band import off_band
-from arb.core.risk.limits import breached
-from arb.core.risk.refusals import RefusalReports
 from arb.core.state.engine_state import IDS_PER_RUN, EngineState
-from arb.core.strategies.taker_pair.blockers import Blockers, Refused
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.dirty_symbols import DirtySymbols
 from arb.core.strategies.taker_pair.episodes import Episode, Episodes
 from arb.core.strategies.taker_pair.persistent_edge import PersistentEdges
+from arb.core.strategies.taker_pair.refused import Refused, RefusedRoutes
 from arb.core.strategies.taker_pair.routes import Routes
-from arb.core.trades.opening import TradeManager
-from arb.market.numbers import exact
+from arb.core.trades.strategy import (
+    AT_ONCE,
+    NEVER,
+    ONCE_READ,
+    HealthChanged,
+    PairOpening,
+    Proposal,
+    RulesChanged,
+    RunEnding,
+    Stepwise,
+    StrategyEvent,
+    Woken,
+)
+from arb.core.trades.table import TradeTable
 from arb.market.route import Route
 
 LAST_KEPT = 4
@@ -55,68 +67,58 @@ class Judgement:
     judged: list[tuple[Route, Plan | Reason, int | None]] = field(default_factory=list)
 
 
-class Detector:
-    """The strategy of this project (`core/messages/strategy.py`): finds edges and decides which to take."""
+class Detector(Stepwise):
+    """The strategy of this project (`core/trades/strategy.py`): finds edges and proposes the pairs worth opening."""
 
-    def __init__(self, state: EngineState, manager: TradeManager) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable, blockers: Blockers) -> None:
         self.state = state
-        self.manager = manager
+        self.blockers = blockers
         self.routes = Routes(state)
         self.marks = DirtySymbols(state.books, self.routes)
         self.episodes = Episodes(0, 0, 0)
         self.standing = PersistentEdges(lambda route: state.limits_on(route).max_edge_bps)
-        self.blockers = Blockers(state, manager)
+        self.refused = RefusedRoutes(state, orders, blockers)
         self.judged_last: dict[str, None] = {}
         """The symbols judged last, the latest at the end: the next edge is likely there, so their data stays in the caches."""
-        self._refusals = RefusalReports(state)
         self._dry_funds = DryFunds(state)
-        # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
-        self._opened_in: Judgement | None = None
-        self._closed: list[OpportunityRecord] = []
-        # When the timer that closes episodes is set for; one that fires too early sets the next.
-        self._wake_ns = 0
+        # When an episode ends, or a refused route is judged again, without a frame.
+        self._due_ns = NEVER
         # Routes that ended while an episode of theirs was open.
         self._ended: list[Route] = []
         # Whether an event has passed since blockers were compared.
         self._state_changed = False
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            RunStarted: self._on_run_started,
+            FeedDown: lambda _: self.marks.add_watched(),
+            RulesChanged: lambda event: self._on_rules(event.symbol),
+            HealthChanged: self._on_health,
+            Woken: lambda event: self._close_episodes(event.t_ns),
+            RunEnding: lambda event: self._keep(self.episodes.close_all(event.t_ns)),
+        }
 
-    def start(self) -> None:
-        """Begin the episodes of a run; the run's id must be known."""
-        state = self.state
-        first = state.run_id * IDS_PER_RUN + 1
-        self.episodes = Episodes(state.run_id, first, state.timing.close_after_ms * NS_PER_MS)
-
-    def rules_changed(self, symbol: str) -> None:
-        """Rebuild a symbol's routes and their terms from the present instruments and books; mark it."""
-        before = self.routes.rebuild(symbol)
-        for route in before:
-            self.blockers.forget(route)
-        self._ended += [route for route in before if route not in self.routes.terms and self.episodes.is_open(route)]
-        self.marks.add((symbol,))
-
-    def health_changed(self, symbols: Iterable[str]) -> None:
-        """Have the terms of `symbols` hold other limits from their next judgement on; quotes cross as they did."""
-        self.routes.health_changed(symbols)
-        self.marks.add_watched()
-
-    def mark(self, rows: Iterable[int]) -> None:
+    def on_quotes(self, rows: Iterable[int]) -> None:
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
         self.marks.rows(rows)
 
-    def mark_all(self) -> None:
-        self.marks.add_watched()
+    def take_event(self, event: StrategyEvent) -> None:
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+        if isinstance(event, Event):
+            self._state_changed = True  # compare the blockers of refused routes at the next drain, once for all events
 
-    @property
-    def marked(self) -> bool:
-        return bool(self.marks) or (self._state_changed and bool(self.blockers))
+    def wake_ns(self, unread: Collection[str] = ()) -> int:
+        """Return when a symbol is to be judged, or an episode closed; see `Strategy`.
 
-    @property
-    def unfinished(self) -> bool:
-        """Return whether the last `act` deferred marked symbols to the next one, which need not wait for anything."""
-        return self.marks.unfinished
+        With `unread` bytes, marked symbols are due where a crossing route has no book on these connections, of a few of them.
+        """
+        if unread:
+            return ONCE_READ if self._crosses_elsewhere(unread) else self._due_ns
+        if self.marks or (self._state_changed and self.refused):
+            return AT_ONCE if self.marks.unfinished else ONCE_READ
+        return self._due_ns
 
-    def waits_for(self, unread: Collection[str]) -> bool:
-        """Return whether every crossing route of a few marked symbols has a book on one of these connections."""
+    def _crosses_elsewhere(self, unread: Collection[str]) -> bool:
         books = self.state.books
         for symbol in self.marks.some():
             for route in self.routes.of(symbol):
@@ -125,43 +127,49 @@ class Detector:
                     continue
                 ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
                 if ask is not None and bid is not None and self.routes.terms[route].crosses(ask, bid):
-                    return False
-        return True
+                    return True
+        return False
 
-    def state_changed(self) -> None:
-        """Compare the blockers of refused routes at the next `act`, once for all events until then."""
-        self._state_changed = True
+    def explain(self, route: Route) -> Reason | None:
+        return self.refused.refusal(route) or self.episodes.reason(route)
 
-    def act(self, now_ns: int) -> None:
-        """Judge the most promising marked symbols on the present books, until a pair opens."""
-        for _ in self.steps(now_ns):
-            pass
+    def steps(self, now_ns: int) -> Iterator[Proposal | None]:
+        """Judge the most promising marked symbols on the present books, to the end of the one in which a pair opens.
 
-    def steps(self, now_ns: int) -> Iterator[None]:
-        """Do the work of `act` in parts; for a warm-up, which may not take long at once."""
+        Then do the bookkeeping. Where a pair opens, its orders have left before the work goes on.
+        """
         if self._state_changed:
             self._state_changed = False
-            self.marks.add(route.group for route in self.blockers.freed(now_ns))
+            self.marks.add(route.group for route in self.refused.freed(now_ns))
         ended, self._ended = self._ended, []
         for route in ended:
             self.episodes.miss(route, now_ns)
         for symbol in self.marks.best():
             self.marks.take(symbol)
             judgement = self._look(symbol, now_ns)
-            yield
-            if (yield from self._open_next(judgement, now_ns)):
-                self._opened_in = judgement
-                return
+            yield None
+            opened = yield from self._answer_routes(judgement, now_ns)
             self._conclude(judgement, now_ns)
+            if opened:
+                break
+        self._close_episodes(now_ns)
 
-    def after_act(self, now_ns: int) -> None:
-        """Answer the other routes of the symbol in which a pair was opened, with that pair counted; close episodes."""
-        judgement, self._opened_in = self._opened_in, None
-        if judgement is not None:
-            while _whole(self._open_next(judgement, now_ns)):
-                self.state.out.write_rows()  # another pair, between other venues: the next judgement must count it
-            self._conclude(judgement, now_ns)
-        self.close_episodes(now_ns)
+    def _on_run_started(self, event: RunStarted) -> None:
+        first = event.run_id * IDS_PER_RUN + 1
+        self.episodes = Episodes(event.run_id, first, self.state.timing.close_after_ms * NS_PER_MS)
+
+    def _on_rules(self, symbol: str) -> None:
+        """Rebuild a symbol's routes and their terms from the present instruments and books; mark it."""
+        before = self.routes.rebuild(symbol)
+        for route in before:
+            self.refused.forget(route)
+        self._ended += [route for route in before if route not in self.routes.terms and self.episodes.is_open(route)]
+        self.marks.add((symbol,))
+
+    def _on_health(self, event: HealthChanged) -> None:
+        """Have the terms of symbols hold other limits from their next judgement on; quotes cross as they did."""
+        self.routes.health_changed(event.symbols)
+        self.marks.add_watched()
 
     def _look(self, symbol: str, now_ns: int) -> Judgement:
         """Find a symbol's routes whose best quotes cross, and the reasons not to judge the others."""
@@ -174,11 +182,11 @@ class Detector:
         impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
         awaited = books.awaited_among(symbol, quotes)
         crossings, followed, kept = list[Crossing](), list[Route](), list[tuple[Route, list[bool]]]()
-        any_kept, any_open, any_followed = bool(self.blockers), len(self.episodes), bool(self.standing)
+        any_kept, any_open, any_followed = bool(self.refused), len(self.episodes), bool(self.standing)
         terms_of = self.routes.terms
         for route in self.routes.of(symbol):
             (buy_venue, _), (sell_venue, _) = route
-            before = self.blockers.forget(route) if any_kept else None
+            before = self.refused.forget(route) if any_kept else None
             if before is not None:
                 refused[route] = before
             if buy_venue not in quotes or sell_venue not in quotes:
@@ -209,27 +217,31 @@ class Detector:
             self.episodes.miss(route, now_ns)
         return plan
 
-    def _open_next(self, judgement: Judgement, now_ns: int) -> Generator[None, None, bool]:
-        """Check the routes with an edge, the best first, until a pair opens; return whether one did."""
+    def _answer_routes(self, judgement: Judgement, now_ns: int) -> Generator[Proposal | None, None, bool]:
+        """Check the routes with an edge, the best first, and propose those to open; return whether a pair opened.
+
+        Each later route is judged with that pair counted.
+        """
+        any_opened = False
         while (found := judgement.candidates.next()) is not None:
-            yield
+            yield None
             route, best = found
             seen = self.episodes.see(route, best, now_ns)
             answer = yield from self._check(route, best, seen, now_ns)
+            pair_id = None
             if isinstance(answer, Plan):
-                yield
-                pair_id = self._open(route, answer, seen, now_ns)
-                judgement.judged.append((route, answer, pair_id))
-                return True
-            self.episodes.judge(seen, answer, now_ns)
-            judgement.judged.append((route, answer, None))
-        return False
+                yield PairOpening(route, answer, seen.id, partial(self._traded, route, seen, now_ns))
+                pair_id, answer = self.answer.trade_id, self.answer.reason or answer
+            if isinstance(answer, Reason):
+                self.episodes.judge(seen, answer, now_ns)
+            judgement.judged.append((route, answer, pair_id))
+            any_opened = any_opened or pair_id is not None
+        return any_opened
 
-    def _open(self, route: Route, plan: Plan, seen: Episode, now_ns: int) -> int:
+    def _traded(self, route: Route, seen: Episode, now_ns: int) -> OpportunityRecord:
         if not seen.traded:
             self.state.tally.opportunities += 1
-        self.state.out.later(lambda: self.state.out.persist(self.episodes.traded(route, seen, now_ns)))
-        return self.manager.open_pair(route, plan, seen.id, now_ns)
+        return self.episodes.traded(route, seen, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         symbol = judgement.symbol
@@ -242,10 +254,10 @@ class Detector:
         for route in judgement.followed:
             self._follow(route, now_ns)
         for route, basis in judgement.impacted:
-            self.blockers.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
+            self.refused.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
         for route, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
-                self.blockers.keep(route, answer, judgement.refused.get(route), now_ns)
+                self.refused.keep(route, answer, judgement.refused.get(route), now_ns)
             elif pair_id is not None:
                 self._dry_funds.opened(route, now_ns)
                 asks, bids = self.state.books.sides(route)
@@ -285,13 +297,13 @@ class Detector:
         state, books = self.state, self.state.books
         ask, bid = books.best(*route.buy)[1], books.best(*route.sell)[0]
         assert ask is not None and bid is not None, "a plan without a book"
-        over_bps = state.edge_over_bps(route)
+        required_bps = state.required_edge_bps(route)
         if state.bands.skews:
-            self.episodes.require(seen, state.limits_on(route).min_edge_bps + over_bps, now_ns)
-        funds = self.blockers.funds(route)
-        answer = answer_of(best, ask, bid, funds, over_bps)
+            self.episodes.require(seen, required_bps, now_ns)
+        funds = self.refused.funds(route)
+        answer = answer_of(best, ask, bid, funds, required_bps)
         if answer is None:
-            answer = evaluate(best.terms, *books.sides(route), funds, over_bps, best)
+            answer = evaluate(best.terms, *books.sides(route), funds, required_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
         if stands := self.standing.stands(route):
             self._follow(route, now_ns)
@@ -307,8 +319,7 @@ class Detector:
             return answer.reason
         if not worst_partial_ok(answer, ask, bid, leg_loss_max_bps=state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
-        yield
-        return self._limit_reason(route, answer, now_ns) or answer
+        return answer
 
     def _pause(self, route: Route, now_ns: int) -> None:
         if self.standing.pause(route):
@@ -319,57 +330,16 @@ class Detector:
             )
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
-    def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
-        state = self.state
-        notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        limit = breached(state, self.manager, route, notional, now_ns)
-        if limit is None:
-            limit = off_band(state, route, plan, now_ns)
-        if limit is not None:
-            self._refusals.limit(limit, route, notional, now_ns)
-            return Reason.RISK_LIMIT
-        busy = self.manager.busy
-        if route.buy in busy or route.sell in busy:
-            return Reason.PAIR_IN_FLIGHT
-        if not state.budget.try_enter(route.venues, route.group, self.manager.hedges_held, now_ns):
-            return Reason.RATE_BUDGET
-        return None
-
-    def close_episodes(self, now_ns: int) -> None:
+    def _close_episodes(self, now_ns: int) -> None:
         self._keep(self.episodes.close_due(now_ns))
-        known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.blockers.next_ns()) if due_ns is not None]
-        due_ns = min(known, default=None)
-        if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
-            self._wake_ns = due_ns
-            self.state.out.timer(EpisodesTimer(), due_ns)
-
-    def finish(self, now_ns: int) -> None:
-        self._keep(self.episodes.close_all(now_ns))
-
-    def why_not(self, route: Route) -> Reason | None:
-        return self.blockers.refusal(route) or self.episodes.reason(route)
-
-    def blocked(self, symbol: str, now_ns: int) -> Iterator[tuple[Route, Reason | None]]:
-        return ((route, self.blockers.reason(route, now_ns)) for route in self.routes.of(symbol))
-
-    def take_untraded(self) -> list[OpportunityRecord]:
-        """Return and forget the closed opportunities that were not traded (class 2: they are not journalled)."""
-        closed, self._closed = self._closed, []
-        return closed
+        due = (self.episodes.next_close_ns(), self.refused.next_ns())
+        self._due_ns = min((due_ns for due_ns in due if due_ns is not None), default=NEVER)
 
     def _keep(self, rows: Iterable[OpportunityRecord]) -> None:
         for row in rows:
             if row.outcome is OpportunityOutcome.TRADED:
                 self.state.out.persist(row)
             else:
-                self._closed.append(row)
+                self.state.out.untraded.append(row)
                 self.state.tally.opportunities += 1
                 self.state.tally.not_taken[row.reason or ""] += 1
-
-
-def _whole(steps: Generator[None, None, bool]) -> bool:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return bool(end.value)

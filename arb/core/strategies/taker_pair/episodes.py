@@ -1,6 +1,6 @@
 """Opportunity episodes: how long an edge lived, its best value, and its outcome.
 
-An episode of (symbol, buy venue, sell venue) opens when the section-4 maximum, ignoring thresholds and balances, is above
+An episode of a route opens when the net of its best trade, ignoring thresholds and balances, is above
 zero. It closes once that has been at or below zero (or the books unusable) for `close_after_ms`. Its outcome is `traded` when
 a pair was opened in it; otherwise its reason is the one at its best instant. An edge that only a passing state of the books or
 of our own orders blocked `vanished` before it could be judged; every other one was `refused`.

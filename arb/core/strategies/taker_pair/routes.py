@@ -36,13 +36,7 @@ class Routes:
         """Make a symbol's routes and their terms from the instruments and books known now; return those it had before."""
         state = self.state
         before = self._forget(symbol)
-        listed = [
-            (venue, VenueTerms.of(instrument))
-            for venue in state.venues_of(symbol)
-            if state.books.has(venue, symbol)
-            and (instrument := state.instruments[venue, symbol]).taker_fee is not None
-            and instrument.tradable
-        ]
+        listed = [(venue, VenueTerms.of(state.instruments[venue, symbol])) for venue in state.quoted_at(symbol)]
         routes = self._of[symbol] = list[Route]()
         self._keeps[symbol] = {venue: (1 - float(of.taker_fee), 1 + float(of.taker_fee)) for venue, of in listed}
         for buy_venue, buy in listed:

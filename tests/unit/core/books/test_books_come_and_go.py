@@ -169,7 +169,7 @@ def test_a_book_that_is_not_there_is_like_one_that_waits() -> None:
     floor.tell(
         InstrumentListed(instrument=an_instrument("gate", BTC, native_symbol="BTC_USDT"))
     )  # its rules, read again
-    floor.engine.strategy.mark(range(4))
+    floor.engine.strategy.on_quotes(range(4))
     assert floor.engine.state.quote_value("BTC", "USDT") == D("99.95")
     books.retire("okx", BTC)
     assert floor.engine.state.quote_value("BTC", "USDT") is None

@@ -3,6 +3,7 @@
 from arb.clock import NS_PER_MS
 from arb.core.messages.events import ClockMeasured, ClockSuspected
 from arb.core.messages.records import OpportunityRecord
+from arb.core.trades.strategy import Woken
 from arb.market.order import Role
 from tests.builders import Bench
 
@@ -26,7 +27,7 @@ def test_nothing_opens_at_a_venue_whose_clock_is_in_doubt_and_the_reason_is_told
     bench.drain()
     bench.wait_ms(1000)
     bench.drain()
-    bench.engine.strategy.close_episodes(bench.now_ns)
+    bench.engine.strategy.on_event(Woken(bench.now_ns))
     reasons = [row.reason for row in bench.engine.take_untraded() if isinstance(row, OpportunityRecord)]
     assert reasons == ["clock_offset"]
 

@@ -13,9 +13,8 @@ def test_a_pair_that_is_open_again_stays_known_when_as_many_have_closed_as_are_k
     bench = Bench()
     crossed(bench)
     [reopened] = bench.engine.manager.open.values()
-    other = PairTrade(
-        reopened.kind, msgspec.structs.replace(reopened.plan, pair_id=reopened.id + 1), 2, 1, None, bench.now_ns
-    )
+    plan = msgspec.structs.replace(reopened.plan, pair_id=reopened.id + 1)
+    other = PairTrade(reopened.kind, plan, 2, 1, None, bench.now_ns, reopened.trade)
     table = Bench().engine.manager
     table.add(reopened)
     table.close(reopened)
@@ -31,7 +30,7 @@ def closing(table: TradeTable, number: int, after_ns: int) -> PairTrade:
     crossed(bench)
     [opened] = bench.engine.manager.open.values()
     plan = msgspec.structs.replace(opened.plan, pair_id=number)
-    pair = PairTrade(PairKind.ARB, plan, number, 1, None, START_NS)
+    pair = PairTrade(PairKind.ARB, plan, number, 1, None, START_NS, opened.trade)
     pair.orders = opened.orders
     table.add(pair)
     close(table, pair, after_ns)

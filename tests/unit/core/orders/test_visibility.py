@@ -13,8 +13,8 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import ControlRecord, ReadLag, WrongPresumption
 from arb.core.messages.settings import Limits
+from arb.core.risk.blockers import Blockers
 from arb.core.state.order import WorkingOrder
-from arb.core.strategies.taker_pair.blockers import Blockers
 from arb.market.order import OrderAbsence, OrderStatus
 from tests.builders import START_NS, Bench, an_instrument
 from tests.unit.core.orders.test_unknown import (
@@ -163,7 +163,7 @@ def test_repairs_act_on_a_presumption_while_its_book_stays_closed_to_openings() 
     fill(bench, repair, str(repair.size), "t7")
     assert last_pair(bench).state is PairState.COMPLETED
     blockers = Blockers(bench.engine.state, bench.engine.manager)
-    assert blockers.reason_at("BTC/USDT", ("okx",), bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
+    assert blockers.reason((("okx", "BTC/USDT"),), bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
 
 
 def test_what_the_order_may_lock_stays_reserved_until_it_is_no_longer_watched() -> None:

@@ -53,10 +53,10 @@ class PlainDepth:
 class PlainSizes:
     """The feasible sizes `(i, s)`, in buy lots and in units of the sale; each `limit_*` drops those that break one rule."""
 
-    def __init__(self, terms: PairTerms, asks: PlainDepth, bids: PlainDepth, over_bps: Decimal = ZERO) -> None:
-        """Begin with all sizes that depth allows; the least edge is that of `terms` and `over_bps` more."""
+    def __init__(self, terms: PairTerms, asks: PlainDepth, bids: PlainDepth, required_bps: Decimal = ZERO) -> None:
+        """Begin with all sizes that depth allows; `required_bps` is the least edge."""
         self.terms, self.asks, self.bids = terms, asks, bids
-        self.min_edge = Fraction(terms.limits.min_edge_bps) + Fraction(over_bps)
+        self.min_edge = Fraction(required_bps)
         sales = range(terms.sell_lot, bids.total + 1, terms.sell_lot)
         # The fewest buy lots that bring what is sold.
         sizes = ((-(-s * terms.parts // terms.window), s) for s in sales)
@@ -125,7 +125,7 @@ class PlainSizes:
         self._keep(lambda q, _: q * self.terms.buy_cap(self.asks.worst(q)) * weight <= most)
 
     def limit_edge(self) -> None:
-        """Keep `edge_bps - over_bps >= min_edge_bps`."""
+        """Keep `edge_bps >= required_bps`."""
         self.feasible = [(i, s) for i, s in self.feasible if self.reaches_edge(i)]
 
     # What a size earns.
@@ -142,7 +142,7 @@ class PlainSizes:
         return self._nets[i]
 
     def reaches_edge(self, i: int) -> bool:
-        """Return whether `edge_bps - over_bps >= min_edge_bps` holds for `i` lots."""
+        """Return whether `edge_bps >= required_bps` holds for `i` lots."""
         return 10_000 * self.min_edge.denominator * self.net(i) >= self.min_edge.numerator * self.paid(i)
 
     def exceeds_edge(self) -> bool:

@@ -15,15 +15,15 @@ from tests.unit.core.pricing.plain_sizes import PlainDepth, PlainSizes
 
 
 def evaluate(
-    terms: PairTerms, asks: PlainDepth, bids: PlainDepth, funds: Funds = UNLIMITED, over_bps: Decimal = ZERO
+    terms: PairTerms, asks: PlainDepth, bids: PlainDepth, funds: Funds = UNLIMITED, required_bps: Decimal = ZERO
 ) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
 
-    `over_bps`: what the edge must have over `min_edge_bps`; below 0 where less is enough.
+    `required_bps` >= 0: the least edge of a plan.
     """
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = PlainSizes(terms, asks, bids, over_bps)
+    sizes = PlainSizes(terms, asks, bids, required_bps)
     for reason in _RULES:
         _limit(sizes, reason, funds)
     if sizes.exceeds_edge():

@@ -33,7 +33,7 @@ class Case(NamedTuple):
     asks: Depth
     bids: Depth
     funds: Funds
-    over_bps: Decimal
+    required_bps: Decimal
     leg_loss_max_bps: Decimal
 
     def plainly(self) -> tuple[PlainDepth, PlainDepth]:
@@ -74,7 +74,6 @@ def a_case(chance: random.Random) -> Case:
         for fee, lot in zip(fees, lots, strict=True)
     ]
     limits = EdgeLimits(
-        min_edge_bps=Decimal(chance.choice(["0", "1", "6.5", "20"])),
         max_edge_bps=_maybe(chance, 0.6, Decimal(chance.choice(["30", "300", "300", "0"]))),
         min_net=price * size * Decimal(chance.choice(["0", "0", "0", "0.001", "0.1"])),
         max_notional=_maybe(chance, 0.5, price * size * chance.choice([3, 20, 100, 400])),
@@ -92,7 +91,7 @@ def a_case(chance: random.Random) -> Case:
         Depth(*asks, chance.choice([None, max(1, mid - 1)])),
         Depth(*bids, chance.choice([None, min(INT64_MAX, mid + shift + 1)])),
         funds,
-        Decimal(chance.choice(["0", "0", "3", "0.125"])),
+        Decimal(chance.choice(["0", "1", "6.5", "20", "9.625"])),
         Decimal(chance.choice(["50", "0", "0.5", "10000"])),
     )
 
@@ -119,8 +118,8 @@ def _maybe(chance: random.Random, share: float, value: Decimal) -> Decimal | Non
 def answers(case: Case) -> tuple[object, ...]:
     terms, asks, bids = case.terms, case.asks, case.bids
     best = episode(terms, asks, bids)
-    answer = evaluate(terms, asks, bids, case.funds, case.over_bps, best)
-    assert evaluate(terms, asks, bids, case.funds, case.over_bps) == answer  # the hint changes nothing
+    answer = evaluate(terms, asks, bids, case.funds, case.required_bps, best)
+    assert evaluate(terms, asks, bids, case.funds, case.required_bps) == answer  # the hint changes nothing
     safe = isinstance(answer, Plan) and worst_partial_ok(
         answer, asks.prices[0], bids.prices[0], leg_loss_max_bps=case.leg_loss_max_bps
     )
@@ -129,7 +128,7 @@ def answers(case: Case) -> tuple[object, ...]:
 
 def plain_answers(case: Case) -> tuple[object, ...]:
     terms, (asks, bids) = case.terms, case.plainly()
-    answer = plain.evaluate(terms, asks, bids, case.funds, case.over_bps)
+    answer = plain.evaluate(terms, asks, bids, case.funds, case.required_bps)
     safe = isinstance(answer, Plan) and plain.worst_partial_ok(answer, asks, bids, case.leg_loss_max_bps)
     return plain.episode(terms, asks, bids), answer, safe, plain.least_edge(terms, asks, bids)
 
@@ -147,7 +146,7 @@ def test_the_random_cases_reach_plans_of_every_depth_and_every_refusal() -> None
     chance, found = random.Random(7), Counter[str]()
     for _ in range(3000):
         case = a_case(chance)
-        answer = evaluate(case.terms, case.asks, case.bids, case.funds, case.over_bps)
+        answer = evaluate(case.terms, case.asks, case.bids, case.funds, case.required_bps)
         if isinstance(answer, Plan):
             found["deep plan" if case.bids.level_of(answer.sell_size) > 8 else "plan"] += 1
             found["cut plan"] += answer != episode(case.terms, case.asks, case.bids)

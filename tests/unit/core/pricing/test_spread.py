@@ -13,12 +13,14 @@ from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import episode, evaluate, residual_mark
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.market.instrument import FeeIn
+from arb.market.route import Route
 from arb.market.scale import Scale
 from tests.unit.core.pricing import spread_oracle as oracle
 
 # Prices in tenths, sizes in hundredths: coarse enough for exhaustive search, fine enough for lots that do not fit
 # each other.
 SCALE = Scale(1, 2)
+ROUTE = Route.of("BTC/USDT", "gate", "okx")
 
 
 def hundredths(low: int, high: int) -> st.SearchStrategy[Fraction]:
@@ -106,7 +108,6 @@ def venue_terms(venue: oracle.Venue) -> VenueTerms:
 
 def pair_terms(case: oracle.Case) -> PairTerms:
     limits = EdgeLimits(
-        min_edge_bps=decimal(case.min_edge_bps),
         max_edge_bps=decimal_or_none(case.max_edge_bps),
         min_net=decimal(case.min_net),
         max_notional=decimal_or_none(case.max_notional),
@@ -131,19 +132,20 @@ def funds(case: oracle.Case) -> Funds:
 
 
 def decide(case: oracle.Case) -> Plan | Refusal:
-    return evaluate(pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask), funds(case))
+    asks, bids = depth(case.asks, case.a_bid), depth(case.bids, case.b_ask)
+    return evaluate(pair_terms(case), asks, bids, funds(case), decimal(case.min_edge_bps))
 
 
 def assert_same(plan: Plan, answer: oracle.Answer) -> None:
-    view = plan.view()
-    shown = (view.sell_size, view.buy_size, view.paid, view.got, view.residual, view.residual_value, view.net)
+    record, paid, got = plan.record(1, ROUTE), plan.amount(plan.paid), plan.amount(plan.got)
+    shown = (record.sell_size, record.buy_size, paid, got, record.residual, record.residual_value, record.net)
     expected = (answer.s, answer.q, answer.paid, answer.got, answer.residual, answer.residual_value, answer.net)
     assert tuple(map(Fraction, shown)) == expected
-    assert (Fraction(view.buy_limit), Fraction(view.sell_limit)) == (answer.buy_limit, answer.sell_limit)
-    assert abs(Fraction(view.mark) - answer.mark) < Fraction(1, 10**20)
+    assert (Fraction(record.buy_limit), Fraction(record.sell_limit)) == (answer.buy_limit, answer.sell_limit)
+    assert abs(Fraction(record.mark) - answer.mark) < Fraction(1, 10**20)
     half = Fraction(1, 2 * 10**6)
-    assert abs(Fraction(view.edge_bps) - answer.edge_bps) <= half
-    assert abs(Fraction(view.gross_edge_bps) - answer.gross_edge_bps) <= half
+    assert abs(Fraction(plan.edge_bps()) - answer.edge_bps) <= half
+    assert abs(Fraction(plan.gross_edge_bps()) - answer.gross_edge_bps) <= half
 
 
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -169,13 +171,13 @@ def test_no_plan_exceeds_a_maximum_size_or_leaves_a_price_band(case: oracle.Case
     for plan in (found, decide(case)):
         if not isinstance(plan, Plan):
             continue
-        view = plan.view()
-        assert case.a.max_size is None or view.buy_size <= case.a.max_size
-        assert case.b.max_size is None or view.sell_size <= case.b.max_size
+        buy, sell = plan.legs(ROUTE)
+        assert case.a.max_size is None or buy.size <= case.a.max_size
+        assert case.b.max_size is None or sell.size <= case.b.max_size
         buy_middle = (case.asks[0][0] + (case.a_bid or case.asks[0][0])) / 2
         sell_middle = (case.bids[0][0] + (case.b_ask or case.bids[0][0])) / 2
-        assert case.a.band is None or view.buy_limit <= buy_middle * (1 + case.a.band)
-        assert case.b.band is None or view.sell_limit >= sell_middle * (1 - case.b.band)
+        assert case.a.band is None or buy.limit <= buy_middle * (1 + case.a.band)
+        assert case.b.band is None or sell.limit >= sell_middle * (1 - case.b.band)
 
 
 @st.composite
@@ -260,11 +262,11 @@ def plan_of(
     free: Funds | None = None,
     asks: list[tuple[int, int]] | None = None,
     bids: list[tuple[int, int]] | None = None,
+    required_bps: int = 0,
 ) -> Plan | Refusal:
     terms = PairTerms(SCALE, buy, sell, limits or EdgeLimits())
-    return evaluate(
-        terms, Depth.of(ASKS if asks is None else asks), Depth.of(BIDS if bids is None else bids), free or Funds()
-    )
+    sides = Depth.of(ASKS if asks is None else asks), Depth.of(BIDS if bids is None else bids)
+    return evaluate(terms, *sides, free or Funds(), Decimal(required_bps))
 
 
 def with_terms(**changes: Decimal | FeeIn) -> VenueTerms:
@@ -311,7 +313,7 @@ def test_first_failing_constraint_is_named_in_the_order_of_the_codes() -> None:
     assert reason_of(plan_of(free=poor, limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.INSUFFICIENT_BALANCE
     assert reason_of(plan_of(limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.MAX_NOTIONAL
     assert reason_of(plan_of(limits=EdgeLimits(min_net=Decimal(10)))) is Reason.NET_BELOW_MINIMUM
-    assert reason_of(plan_of(limits=EdgeLimits(min_edge_bps=Decimal(979)))) is Reason.EDGE_BELOW_THRESHOLD
+    assert reason_of(plan_of(required_bps=979)) is Reason.EDGE_BELOW_THRESHOLD
 
 
 def test_residual_above_dust_is_refused_when_no_lot_of_the_sell_side_fits() -> None:
@@ -335,7 +337,7 @@ def test_sizes_on_either_side_of_the_peak_that_net_the_same_tie_to_the_smaller()
     plan = sure(
         plan_of(buy, sell, EdgeLimits(dust_max_quote=Decimal(0)), asks=[(1000, 90), (1100, 90)], bids=[(1050, 500)])
     )
-    assert (plan.sell_size, plan.view().net) == (60, Decimal(3))
+    assert (plan.sell_size, plan.amount(plan.net)) == (60, Decimal(3))
     steeper = [(1000, 91), (1100, 90)]
     plan = sure(plan_of(buy, sell, EdgeLimits(dust_max_quote=Decimal(0)), asks=steeper, bids=[(1050, 500)]))
     assert plan.sell_size == 120
@@ -344,27 +346,27 @@ def test_sizes_on_either_side_of_the_peak_that_net_the_same_tie_to_the_smaller()
 def test_locked_books_with_a_rebate_can_still_pay() -> None:
     rebate = with_terms(taker_fee=Decimal("-0.001"))
     plan = sure(plan_of(rebate, rebate, asks=[(1000, 100)], bids=[(1000, 100)]))
-    assert plan.view().net == Decimal("0.2")
-    assert plan.view().gross_edge_bps == 0
+    assert plan.amount(plan.net) == Decimal("0.2")
+    assert plan.gross_edge_bps() == 0
 
 
 def test_higher_edge_threshold_takes_a_smaller_size_rather_than_none() -> None:
     asks = [(1000, 50), (1050, 50)]
     whole = sure(plan_of(asks=asks))
-    picky = sure(plan_of(asks=asks, limits=EdgeLimits(min_edge_bps=Decimal(900))))
+    picky = sure(plan_of(asks=asks, required_bps=900))
     assert whole.buy_size == 100
     assert 50 < picky.buy_size < 100
     assert picky.edge_bps() >= 900
 
 
 def test_limits_share_half_of_the_profit_and_stop_at_the_slippage() -> None:
-    view = sure(plan_of(limits=EdgeLimits(max_slippage_bps=Decimal(1000)))).view()
+    wide = sure(plan_of(limits=EdgeLimits(max_slippage_bps=Decimal(1000))))
     # h = 109.89 - 100.1 = 9.79: half of it per leg is 4.890 of price on the buy, 4.8999 on the sell.
-    assert (view.buy_limit, view.sell_limit) == (Decimal("104.8"), Decimal("105.2"))
-    tight = sure(plan_of(limits=EdgeLimits(max_slippage_bps=Decimal(10)))).view()
-    assert (tight.buy_limit, tight.sell_limit) == (Decimal("100.1"), Decimal("109.9"))
-    none = sure(plan_of()).view()
-    assert (none.buy_limit, none.sell_limit) == (Decimal(100), Decimal(110))
+    assert (wide.buy_limit, wide.sell_limit) == (1048, 1052)
+    tight = sure(plan_of(limits=EdgeLimits(max_slippage_bps=Decimal(10))))
+    assert (tight.buy_limit, tight.sell_limit) == (1001, 1099)
+    none = sure(plan_of())
+    assert (none.buy_limit, none.sell_limit) == (1000, 1100)
 
 
 def test_limits_and_levels_stay_within_the_price_bands_around_each_venues_middle() -> None:
@@ -386,11 +388,11 @@ def test_limits_and_levels_stay_within_the_price_bands_around_each_venues_middle
 
 def test_hold_locks_the_limit_price_and_the_quote_fee() -> None:
     plan = sure(plan_of(limits=EdgeLimits(max_slippage_bps=Decimal(10))))
-    assert plan.view().hold == Decimal("100.1") * Decimal("1.001")
-    exactly = Funds(quote=plan.view().hold)
+    assert plan.amount(plan.hold) == Decimal("100.1") * Decimal("1.001")
+    exactly = Funds(quote=plan.amount(plan.hold))
     limits = EdgeLimits(max_slippage_bps=Decimal(10))
     assert sure(plan_of(limits=limits, free=exactly)).buy_size == 100
-    short = Funds(quote=plan.view().hold - Decimal("1e-20"))
+    short = Funds(quote=plan.amount(plan.hold) - Decimal("1e-20"))
     assert sure(plan_of(limits=limits, free=short)).buy_size == 99
 
 
@@ -404,7 +406,7 @@ def test_millions_of_lots_of_awkward_steps_are_searched_without_counting_them() 
     assert isinstance(plan, Plan)
     assert plan.residual == 0
     # i * 29994 (in 1e-8) is a multiple of 100000 only for every 50000th i, which is every 15th unit of base.
-    assert plan.view().buy_size == 9_999_990
+    assert plan.legs(ROUTE)[0].size == 9_999_990
 
 
 def test_mark_of_a_residual_walks_on_from_what_was_sold() -> None:

@@ -32,7 +32,7 @@ LEAST = D(1)
 
 def found(bench: Bench) -> Openings:
     engine = bench.engine
-    return openings(engine.state, engine.manager, engine.strategy, bench.now_ns)
+    return openings(engine.state, engine.manager, engine.blockers, bench.now_ns)
 
 
 def causes(bench: Bench) -> list[str]:
@@ -94,7 +94,7 @@ def test_it_is_active_exactly_where_some_route_may_open_and_else_there_is_a_caus
         route
         for symbol in (SYMBOL, ETH)
         for route in (Route.of(symbol, *venues) for venues in permutations(VENUES, 2))
-        if not dict(engine.strategy.blocked(symbol, bench.now_ns))[route]
+        if not engine.blockers.reason(route, bench.now_ns)
         and breached(state, engine.manager, route, least, bench.now_ns) is None
     ]
     answer = found(bench)

@@ -4,7 +4,7 @@ import pytest
 
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OpportunityOutcome
-from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.recovery_records import OpenPair, PlanRecord
 from arb.core.messages.settings import CoinRule
 from arb.core.trades.trade import PairTrade
 from arb.market.coins import NATIVE, Coin
@@ -59,7 +59,7 @@ def test_what_is_not_proved_is_refused_where_it_is_to_be_and_another_coin_always
     bench = opened(coins)
     assert not bench.placed()
     assert bench.not_taken() == {Reason.IDENTITY_UNVERIFIED: 1}
-    bench.engine.strategy.finish(bench.now_ns)
+    bench.end_episodes()
     (row,) = bench.engine.take_untraded()
     assert (row.outcome, row.reason) == (OpportunityOutcome.REFUSED, "identity_unverified")
 
@@ -92,7 +92,9 @@ def test_the_mark_is_in_the_pairs_row_and_survives_a_restart() -> None:
     assert record.identity == "unproved" and last_pair(closed(marking(*USDT, *BTC))).identity is None
     (plan,) = bench.rows(PlanRecord)
     assert isinstance(plan, PlanRecord)
-    assert PairTrade.restored(plan, record, 1, (), bench.now_ns).record("BTC").identity == "unproved"
+    rows = OpenPair(plan=plan, pair=record, orders=(), fills=())
+    restored = PairTrade.restored(rows, 1, (), bench.engine.state.flat_now, bench.now_ns)
+    assert restored.record("BTC").identity == "unproved"
 
 
 def test_a_late_fill_takes_a_marked_pair_back_from_the_sum_of_its_kind() -> None:

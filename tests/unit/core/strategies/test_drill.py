@@ -21,10 +21,13 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.records import FillRecord, OrderRecord, PairKind, PairRecord, PairState
 from arb.core.messages.recovery_records import OpenPair, PlanRecord
+from arb.core.messages.settings import Limits
+from arb.core.risk.blockers import Blockers
 from arb.core.state.engine_state import EngineState
 from arb.core.strategies.drill import Drill as TheDrill
 from arb.core.strategies.drill import DrillSizes, DrillStep
-from arb.core.trades.opening import TradeManager
+from arb.core.trades.strategy import NEVER
+from arb.core.trades.table import TradeTable
 from arb.market.ids import decode
 from arb.market.instrument import FeeIn, floor_to_step
 from arb.market.order import Outcome, Role, Side, TimeInForce
@@ -41,13 +44,18 @@ class Ends:
 
 
 def drilling(*venues: str, **bench: object) -> tuple[Bench, TheDrill, Ends]:
+    made, drill, ends = unquoted(*venues, **bench)
+    quoted(made)
+    return made, drill, ends
+
+
+def unquoted(*venues: str, **bench: object) -> tuple[Bench, TheDrill, Ends]:
     ends = Ends()
 
-    def make(state: EngineState, manager: TradeManager) -> TheDrill:
-        return TheDrill(state, manager, dict.fromkeys(venues, SYMBOL), ends)
+    def make(state: EngineState, orders: TradeTable, blockers: Blockers) -> TheDrill:
+        return TheDrill(state, orders, blockers, dict.fromkeys(venues, SYMBOL), ends)
 
-    made = Bench(strategy=make, **bench)  # type: ignore[arg-type]
-    quoted(made)
+    made = Bench(strategies=(make,), **bench)  # type: ignore[arg-type]
     drill = made.engine.strategy
     assert isinstance(drill, TheDrill)
     return made, drill, ends
@@ -132,7 +140,7 @@ def test_three_orders_of_the_smallest_size_and_what_was_bought_is_sold_again() -
     assert (back.venue, back.role, back.side, back.size) == ("gate", Role.UNWIND, Side.SELL, trades.size)
     bench.tell(OrderFilled(fill=a_fill(back, str(back.size), price="100", trade_id="s", at_ns=bench.now_ns)))
     bench.drain()
-    assert ends.count == 1 and not drill.marked and drill.left == {}
+    assert ends.count == 1 and drill.wake_ns() == NEVER and drill.left == {}
     assert [(r.step, r.as_hoped, r.state) for r in drill.results] == [
         (step, True, PairState.COMPLETED) for step in DrillStep
     ]
@@ -166,6 +174,12 @@ def test_each_order_is_written_down_in_the_step_that_sends_it() -> None:
     assert {order.venue for order in orders} == {"gate", "okx"}
     written = {row.client_order_id for row in bench.rows(OrderRecord) if isinstance(row, OrderRecord)}
     assert {order.client_order_id for order in orders} <= written
+
+
+def test_what_its_order_may_pay_is_at_stake_while_the_trade_is_open() -> None:
+    bench, _, _ = drilling("gate")
+    order = next_order(bench)
+    assert bench.engine.manager.open_notional() == order.price * order.size > 0
 
 
 def test_an_expired_order_that_the_venue_takes_is_no_proof() -> None:
@@ -235,16 +249,15 @@ def test_nothing_is_sent_where_no_pair_might_open(spoil: Callable[[Bench], None]
     [
         ({"balances": {"USDT": "1", "BTC": "1"}}, "free there are 1"),
         ({"venues": ("okx",)}, "does not list"),
+        ({"limits": Limits(max_open_pairs=0)}, "limit max_open_pairs"),
     ],
 )
 def test_what_it_would_take_is_said(bench_of: dict[str, object], why: str) -> None:
-    ends = Ends()
-    bench = Bench(strategy=lambda state, manager: TheDrill(state, manager, {"gate": SYMBOL}, ends), **bench_of)  # type: ignore[arg-type]
+    bench, drill, ends = unquoted("gate", **bench_of)
     for venue in bench.venues:
         bench.quote(venue, "100x9", "100.1x9")
     assert not [command for command in bench.drain() if isinstance(command, PlaceOrder)]
-    drill = bench.engine.strategy
-    assert isinstance(drill, TheDrill) and why in drill.left["gate"] and ends.count == 0
+    assert why in drill.left["gate"] and ends.count == 0
 
 
 POSITIVE = st.decimals(min_value="0.0001", max_value="100000", places=4, allow_nan=False)

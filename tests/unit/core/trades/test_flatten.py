@@ -224,6 +224,19 @@ def test_dust_that_has_become_legal_is_sold_too() -> None:
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
 
 
+def test_dust_that_is_refused_three_times_is_kept_and_ends_the_flatten() -> None:
+    bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
+    refresh(bench)
+    residuals = bench.engine.state.residuals
+    residuals.add_dust(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
+    bench.tell(FlattenAsked(reason="enough"))
+    for _ in range(3):
+        [order] = tick(bench)
+        refuse(bench, order)
+    assert tick(bench) == [] and residuals.dust(SYMBOL).size == D("0.2")
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
+
+
 def test_it_waits_for_a_fill_that_a_venue_reports_before_it_trades_what_that_may_take() -> None:
     bench, late = half_sold(Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
     refresh(bench)

@@ -16,6 +16,7 @@ from arb.core.messages.events import (
     OutcomeUnknown,
     TimerFired,
 )
+from arb.core.messages.legs import FlatNow, Trade
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.messages.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.market.order import OrderStatus, Role, Side
@@ -115,6 +116,25 @@ def test_rows_are_written_before_either_leg_leaves_and_both_legs_leave_together(
     written = [c.record for c in commands[:first] if isinstance(c, Persist)]
     assert sum(isinstance(record, OrderRecord) for record in written) == 2
     assert all(record.status is OrderStatus.INTENT for record in written if isinstance(record, OrderRecord))
+
+
+def test_a_trade_opens_with_its_two_legs_and_is_to_end_flat_within_the_deadline() -> None:
+    bench = Bench(timing=Timing(leg_deadline_ms=3000))
+    buy, sell = crossed(bench)
+    [pair] = bench.engine.manager.open.values()
+    legs = [(leg.venue, leg.symbol, leg.side, leg.size, leg.limit, leg.tif, leg.role) for leg in pair.trade.legs]
+    assert legs == [(o.venue, o.symbol, o.side, o.size, o.price, o.tif, o.role) for o in (buy, sell)]
+    assert (pair.trade.policy, pair.trade.target) == (FlatNow(3000), {})
+
+
+def test_the_imbalance_counts_from_the_target() -> None:
+    bench = Bench()
+    buy, _ = crossed(bench)
+    fill(bench, buy, "1")
+    [pair] = bench.engine.manager.open.values()
+    assert pair.imbalance("BTC") == 1
+    pair.trade = Trade(pair.trade.legs, pair.trade.policy, {"BTC": D("0.25"), "ETH": D(7)})
+    assert pair.imbalance("BTC") == D("0.75")
 
 
 def test_both_legs_filled_complete_the_pair_and_the_waterfall_sums() -> None:

@@ -2,10 +2,12 @@
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from arb.core.messages.records import Waterfall
 from arb.core.messages.recovery_records import PlanRecord
@@ -13,14 +15,19 @@ from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
-from arb.core.trades.waterfall import Planned, Traded, residual_size, waterfall
+from arb.core.trades.waterfall import Traded, residual_size, waterfall
 from arb.errors import InvariantError
 from arb.market.instrument import FeeIn
 from arb.market.order import Side
+from arb.market.route import Route
 from arb.market.scale import Scale
 
 D = Decimal
-PLANNED = Planned(
+NUMBERS: dict[str, Any] = dict.fromkeys(
+    ("buy_limit", "sell_limit", "residual", "residual_value", "net", "hold_quote", "hold_base"), D(0)
+)
+NAMES: dict[str, Any] = {"pair_id": 1, "symbol": "BTC/USDT", "buy_venue": "gate", "sell_venue": "okx"}
+PLAN = PlanRecord(
     buy_size=D(2),
     sell_size=D(2),
     buy_vwap=D(100),
@@ -29,6 +36,8 @@ PLANNED = Planned(
     sell_fee=D("0.002"),
     buy_fee_in=FeeIn.QUOTE,
     mark=D(109),
+    **NAMES,
+    **NUMBERS,
 )
 EXPECTED_E8 = 1_936_000_000  # 220*0.998 - 200*1.001 = 219.56 - 200.2
 NO_BUY, NO_SELL = Traded(side=Side.BUY), Traded(side=Side.SELL)
@@ -48,21 +57,21 @@ def columns(found: Waterfall) -> dict[str, int]:
 
 def test_legs_the_wrong_way_round_are_our_own_bug() -> None:
     with pytest.raises(InvariantError):
-        waterfall(PLANNED, NO_SELL, NO_BUY, [], D(109))
+        waterfall(PLAN, NO_SELL, NO_BUY, [], D(109))
 
 
 def test_pair_that_filled_as_planned_has_only_its_expected_net() -> None:
-    found = waterfall(PLANNED, bought("2", "200", "0.2"), sold("2", "220", "0.44"), [], D(109))
+    found = waterfall(PLAN, bought("2", "200", "0.2"), sold("2", "220", "0.44"), [], D(109))
     assert columns(found) == {"expected_net": EXPECTED_E8, "realised_net": EXPECTED_E8}
 
 
 def test_pair_that_filled_nothing_lost_exactly_what_it_expected() -> None:
-    found = waterfall(PLANNED, NO_BUY, NO_SELL, [], D(109))
+    found = waterfall(PLAN, NO_BUY, NO_SELL, [], D(109))
     assert columns(found) == {"expected_net": EXPECTED_E8, "size_shortfall": -EXPECTED_E8}
 
 
 def test_worse_prices_are_slippage_of_their_own_leg() -> None:
-    found = waterfall(PLANNED, bought("2", "201", "0.2"), sold("2", "219.5", "0.44"), [], D(109))
+    found = waterfall(PLAN, bought("2", "201", "0.2"), sold("2", "219.5", "0.44"), [], D(109))
     assert columns(found) == {
         "expected_net": EXPECTED_E8,
         "buy_slippage": -100_000_000,
@@ -72,13 +81,13 @@ def test_worse_prices_are_slippage_of_their_own_leg() -> None:
 
 
 def test_fee_charged_in_points_is_a_fee_difference_at_its_quote_value() -> None:
-    found = waterfall(PLANNED, bought("2", "200", fee_other=D("0.15")), sold("2", "220", "0.44"), [], D(109))
+    found = waterfall(PLAN, bought("2", "200", fee_other=D("0.15")), sold("2", "220", "0.44"), [], D(109))
     assert found.fee_difference_e8 == 5_000_000  # 0.2 planned, 0.15 charged
     assert found.realised_net_e8 == EXPECTED_E8 + 5_000_000
 
 
 def test_fee_planned_in_points_and_charged_as_planned_makes_no_difference() -> None:
-    planned = Planned(**{**{f: getattr(PLANNED, f) for f in PLANNED.__struct_fields__}, "buy_fee_in": FeeIn.OTHER})
+    planned = replace(PLAN, buy_fee_in=FeeIn.OTHER)
     found = waterfall(planned, bought("2", "200", fee_other=D("0.2")), sold("2", "220", "0.44"), [], D(109))
     assert columns(found) == {"expected_net": EXPECTED_E8, "realised_net": EXPECTED_E8}
 
@@ -86,7 +95,7 @@ def test_fee_planned_in_points_and_charged_as_planned_makes_no_difference() -> N
 def test_unwind_at_a_third_price_is_hedge_cost_and_leaves_no_residual() -> None:
     # The sell leg failed; what was bought at 100 is sold back at 99 for a fee of 0.198.
     unwind = [sold("2", "198", "0.198")]
-    found = waterfall(PLANNED, bought("2", "200", "0.2"), NO_SELL, unwind, D(120))
+    found = waterfall(PLAN, bought("2", "200", "0.2"), NO_SELL, unwind, D(120))
     assert residual_size(bought("2", "200"), NO_SELL, unwind) == 0
     assert found.residual_change_e8 == 0
     assert found.hedge_cost_e8 == (D("197.802") - 2 * 109) * 10**8
@@ -94,31 +103,26 @@ def test_unwind_at_a_third_price_is_hedge_cost_and_leaves_no_residual() -> None:
 
 
 def test_residual_is_revalued_at_the_close() -> None:
-    found = waterfall(PLANNED, bought("2", "200", "0.2"), sold("1.5", "165", "0.33"), [], D(108))
+    found = waterfall(PLAN, bought("2", "200", "0.2"), sold("1.5", "165", "0.33"), [], D(108))
     assert found.residual_change_e8 == D("-0.5") * 10**8
     assert found.realised_net_e8 == (D("-200.2") + D("164.67") + 54) * 10**8
 
 
 def test_inherited_dust_sold_above_its_mark_earns_the_difference() -> None:
-    nothing = Planned(
-        **{**{f: getattr(PLANNED, f) for f in PLANNED.__struct_fields__}, "buy_size": D(0), "sell_size": D(0)}
-    )
+    nothing = replace(PLAN, buy_size=D(0), sell_size=D(0))
     found = waterfall(nothing, NO_BUY, NO_SELL, [sold("0.5", "55", "0.055")], D(108), inherited=D("0.5"))
     assert columns(found) == {"hedge_cost": 44_500_000, "realised_net": 44_500_000}  # 54.945 - 0.5 * 109
 
 
 def test_what_another_pair_has_taken_over_stays_at_the_value_it_was_booked_at() -> None:
     # 2 bought, none sold: 1.5 of them were taken over at 105 each, and the half that is left is worth 120 now.
-    found = waterfall(PLANNED, bought("2", "200", "0.2"), NO_SELL, [], D(120), handed=D("1.5"), handed_value=D("157.5"))
+    found = waterfall(PLAN, bought("2", "200", "0.2"), NO_SELL, [], D(120), handed=D("1.5"), handed_value=D("157.5"))
     assert found.realised_net_e8 == (D("-200.2") + D("157.5") + 60) * 10**8
     assert found.residual_change_e8 == (D("0.5") * (120 - 109) + D("157.5") - D("1.5") * 109) * 10**8
 
 
 def test_rounding_goes_into_residual_change_so_that_integers_sum() -> None:
-    third = Fraction(1, 3)
-    planned = Planned(
-        **{**{f: getattr(PLANNED, f) for f in PLANNED.__struct_fields__}, "buy_vwap": 100 + third / 10**7}
-    )
+    planned = replace(PLAN, buy_vwap=D("100.000000033333333333"))
     found = waterfall(planned, bought("2", "200", "0.2"), sold("2", "220", "0.44"), [], D(109))
     assert sum(columns(found).values()) == 2 * found.realised_net_e8
     assert abs(found.residual_change_e8) <= 3
@@ -150,7 +154,7 @@ def trades(draw: st.DrawFn, side: Side | None = None) -> Traded:
 
 
 PLANS = st.builds(
-    Planned,
+    PlanRecord,
     buy_size=SIZES,
     sell_size=SIZES,
     buy_vwap=PRICES,
@@ -159,6 +163,7 @@ PLANS = st.builds(
     sell_fee=RATES,
     buy_fee_in=st.sampled_from(FeeIn),
     mark=PRICES,
+    **{name: st.just(value) for name, value in (NAMES | NUMBERS).items()},
 )
 
 
@@ -167,10 +172,10 @@ def dec(value: Decimal | Fraction) -> Decimal:
     return value
 
 
-def reference(p: Planned, buy: Traded, sell: Traded, repairs: list[Traded], m1: Decimal) -> dict[str, Decimal]:
+def reference(p: PlanRecord, buy: Traded, sell: Traded, repairs: list[Traded], m1: Decimal) -> dict[str, Decimal]:
     """The formula of the contract, letter by letter, in decimals of 200 digits."""
-    q, s, Va, Vb, m0 = dec(p.buy_size), dec(p.sell_size), dec(p.buy_vwap), dec(p.sell_vwap), dec(p.mark)
-    fA, fB = dec(p.buy_fee), dec(p.sell_fee)
+    q, s, Va, Vb, m0 = p.buy_size, p.sell_size, p.buy_vwap, p.sell_vwap, p.mark
+    fA, fB = p.buy_fee, p.sell_fee
     gA = 1 if p.buy_fee_in is FeeIn.BASE else 1 + fA
     nA = 1 - fA if p.buy_fee_in is FeeIn.BASE else 1
     fq, fs, Fa, Fb = dec(buy.size), dec(sell.size), dec(buy.fee_quote), dec(sell.fee_quote)
@@ -203,7 +208,7 @@ def reference(p: Planned, buy: Traded, sell: Traded, repairs: list[Traded], m1: 
     m1=PRICES,
 )
 def test_columns_equal_the_contract_and_sum_exactly(
-    planned: Planned, buy: Traded, sell: Traded, repairs: list[Traded], m1: Decimal
+    planned: PlanRecord, buy: Traded, sell: Traded, repairs: list[Traded], m1: Decimal
 ) -> None:
     found = waterfall(planned, buy, sell, repairs, m1)
     with localcontext(prec=200):
@@ -222,19 +227,12 @@ def test_expected_net_of_a_journalled_plan_is_the_net_it_was_decided_on() -> Non
     asks, bids = Depth.of([(1000, 31), (1003, 50)]), Depth.of([(1090, 40), (1081, 45)])
     plan = evaluate(PairTerms(Scale(1, 2), base_fee, quote_fee, EdgeLimits()), asks, bids)
     assert isinstance(plan, Plan)
-    view = plan.view()
-    record = PlanRecord(
-        pair_id=1,
-        symbol="BTC/USDT",
-        buy_venue="gate",
-        sell_venue="okx",
-        buy_fee=D("0.001"),
-        sell_fee=D("0.0007"),
-        buy_fee_in=FeeIn.BASE,
-        hold_quote=view.hold,
-        hold_base=view.sell_size,
-        **{name: getattr(view, name) for name in ("buy_size", "sell_size", "buy_limit", "sell_limit", "net", "mark")},
-        **{name: getattr(view, name) for name in ("buy_vwap", "sell_vwap", "residual", "residual_value")},
-    )
-    found = waterfall(Planned.of(record), NO_BUY, NO_SELL, [], D(109))
-    assert found.expected_net_e8 == round(view.net * 10**8)
+    record = plan.record(1, Route.of("BTC/USDT", "gate", "okx"))
+    found = waterfall(record, NO_BUY, NO_SELL, [], D(109))
+    assert found.expected_net_e8 == round(record.net * 10**8)
+
+
+def test_a_planned_residual_is_valued_exactly_where_its_mark_is_rounded() -> None:
+    plan = replace(PLAN, residual=D(3), residual_value=D(1), mark=D("0.3333"))
+    found = waterfall(plan, bought("2", "200", "0.2"), sold("2", "220", "0.44"), [bought("3", "0")], D(0))
+    assert found.hedge_cost_e8 == 10**8  # 3 base, worth 1 together

@@ -123,6 +123,7 @@ def test_no_constraint_lists_codes_but_sides_and_the_outcomes_of_a_request() -> 
         "orders.ck_orders_side_known",
         "orders.ck_orders_outcome_known",
         "fills.ck_fills_side_known",
+        "trade_legs.ck_trade_legs_side_known",
         "decision_books.ck_decision_books_side_known",
     }
 

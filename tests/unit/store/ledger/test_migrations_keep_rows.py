@@ -126,7 +126,17 @@ ROWS_NOW = (
     .replace("'stream', 1, 1, 7)", "'stream', 1, 1, 7, NULL)")
     .replace("'refused', 'max_notional')", "'refused', 'max_notional', '6.5')")
     .replace("'traded', NULL)", "'traded', NULL, NULL)")
+    .replace("'venue', 'start')", "'venue', 'start', 'spot')")
 )
+LEGS_AS_TEXT = """
+SELECT pair_trade_id, n, role, venue, symbol, side, CAST(size AS TEXT), CAST(limit_price AS TEXT), tif, reduce_only
+FROM trade_legs ORDER BY n
+"""
+LEGS = [
+    (1, 1, "entry", "gate", "BTC/USDT", "buy", "0.1001", "1", "ioc", 0),
+    (1, 2, "entry", "okx", "BTC/USDT", "sell", "0.1", None, None, 0),
+]
+"""The legs of its half-open pair, whose sell order the ledger does not have."""
 TABLES_OF_0004 = (*TABLES_OF_0003, "orders", "fills", "balances", "alternatives")
 
 
@@ -147,8 +157,10 @@ def test_tables_that_others_refer_to_are_made_anew_with_their_rows_indexes_views
         assert after.pop("pair_trades") == [(*row, None, None, 7, 1) for row in before["pair_trades"]]
         for table in ("fills", "opportunities", "orders"):
             assert after.pop(table) == [(*row, None) for row in before[table]]
+        assert after.pop("balances") == [(*row, "spot") for row in before["balances"]]
         assert after == {table: rows for table, rows in before.items() if table in after}
         assert query(db_url, "SELECT fees_e8, fills FROM v_pair_trades") == [(7, 1)]
+        assert query(db_url, LEGS_AS_TEXT) == LEGS
         for parent in ("runs", "pair_trades", "orders"):
             with pytest.raises(IntegrityError):
                 execute(db_url, f"DELETE FROM {parent}")

@@ -275,6 +275,7 @@ def test_a_reference_to_nothing_made_by_hand_does_not_pass_the_check(tmp_path: P
     write(url, a_run(1), a_pair(1), an_order(1))
     with sqlite3.connect(tmp_path / "l.sqlite") as vandal:
         vandal.execute("DELETE FROM pair_trades")
+        vandal.execute("DELETE FROM trade_legs")
     vandal.close()
     assert check(url) == ["orders row 1 refers to a row of pair_trades that is not there"]
 

@@ -118,7 +118,7 @@ def test_an_edge_that_would_drain_a_scarce_side_is_refused_and_a_better_one_take
 def test_the_row_of_an_opportunity_says_what_edge_was_required_when_it_was_best() -> None:
     refused = crossing(holding("3.25", "1.75", bands(), limits=least(3, LegCost("1bps"))), "1002.4")
     refused.end_episodes()
-    (row,) = refused.engine.strategy.take_untraded()
+    (row,) = refused.engine.take_untraded()
     assert (row.reason, row.required_edge_bps) == ("edge_below_threshold", D(6))
     traded = crossing(holding("3.25", "1.75", bands()), "1002.7").rows(OpportunityRecord)[-1]
     assert isinstance(traded, OpportunityRecord)

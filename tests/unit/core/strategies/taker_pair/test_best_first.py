@@ -15,6 +15,7 @@ from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import episode, evaluate
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.trades.strategy import ONCE_READ
 from arb.market.order import Side
 from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D
@@ -39,6 +40,11 @@ def routes_placed(bench: Bench) -> list[tuple[str, str]]:
     return [(buy.venue, sell.venue) for buy, sell in zip(orders[::2], orders[1::2], strict=True)]
 
 
+def marked(strategy: Detector) -> bool:
+    """Return whether the next drain has a symbol to judge."""
+    return strategy.wake_ns() <= ONCE_READ
+
+
 def leaving(bench: Bench) -> list[tuple[str, ...]]:
     """Return the venues of every pair whose orders leave before the rest of the step is done."""
     return [tuple(place.venue for place in intent.places) for intent in bench.engine.state.out.intents]
@@ -58,11 +64,13 @@ def test_the_best_route_opens_before_the_others_are_judged() -> None:
     bench = Bench(venues=VENUES[:3])
     two_edges(bench)
     strategy = strategy_of(bench)
-    strategy.act(bench.now_ns)
+    openings = bench.engine.openings.of(strategy, bench.now_ns)
+    next(openings)
     assert leaving(bench) == [("gate", "okx")]
     assert len(strategy.episodes) == 1
     bench.engine.state.out.write_rows()
-    strategy.after_act(bench.now_ns)
+    for _ in openings:
+        bench.engine.state.out.write_rows()
     assert len(bench.engine.manager.open) == 1
     assert strategy.episodes.is_open(Route.of(SYMBOL, "gate", "bitget"))
 
@@ -74,7 +82,7 @@ def test_what_is_judged_after_the_pair_finds_its_reservation_and_says_so() -> No
     assert routes_placed(bench) == [("gate", "okx")]
     bench.wait_ms(1)
     bench.tell(QueueDrained())
-    assert strategy_of(bench).marked is False  # nothing has changed, so nobody is asked again
+    assert not marked(strategy_of(bench))  # nothing has changed, so nobody is asked again
     assert bench.not_taken() == {Reason.PAIR_IN_FLIGHT: 1}
 
 
@@ -85,10 +93,12 @@ def test_two_pairs_between_different_venues_open_at_one_drain_the_second_after_t
     bench.quote("bitget", "99.9x5", "100.1x1")
     bench.quote("bybit", "100.9x1", "101.2x5")
     strategy = strategy_of(bench)
-    strategy.act(bench.now_ns)
+    openings = bench.engine.openings.of(strategy, bench.now_ns)
+    next(openings)
     assert leaving(bench) == [("gate", "okx")]
     bench.engine.state.out.write_rows()
-    strategy.after_act(bench.now_ns)
+    for _ in openings:
+        bench.engine.state.out.write_rows()
     assert [pair.venues for pair in bench.engine.manager.open.values()] == [("gate", "okx"), ("bitget", "bybit")]
 
 
@@ -222,7 +232,7 @@ def test_marks_never_hide_what_the_exact_judgement_would_take(seed: int) -> None
             if venue not in route.venues:
                 continue
             if isinstance(evaluate(terms, *bench.books.sides(route)), Plan):
-                assert strategy.marked
+                assert marked(strategy)
 
 
 @settings(max_examples=100)
@@ -241,7 +251,7 @@ def test_an_empty_side_crosses_nothing() -> None:
     bench = Bench(venues=VENUES[:2], limits=BIG)
     bench.quote("gate", "99.9x5", "")
     bench.quote("okx", "", "90x5")
-    assert strategy_of(bench).marked is True  # OKX sells for less than Gate pays
+    assert marked(strategy_of(bench))  # OKX sells for less than Gate pays
     bench.quote("okx", "101x5", "")
     bench.drain()
     assert bench.placed() == []

@@ -63,7 +63,7 @@ def test_a_better_edge_that_comes_meanwhile_goes_before_what_is_left() -> None:
     bench.tell(QueueDrained())
     strategy = bench.engine.strategy
     assert isinstance(strategy, Detector)
-    assert strategy.episodes.is_open(Route.of(left, "gate", "okx")) and strategy.unfinished
+    assert strategy.episodes.is_open(Route.of(left, "gate", "okx")) and bench.engine.wants_turn
 
 
 def test_books_that_wait_for_bytes_keep_no_others_from_being_judged_and_are_judged_after_them() -> None:

@@ -1,4 +1,4 @@
-"""The blockers of a route other than its prices, and the refused routes whose blocker is gone.
+"""The refused routes, and which of them may open again because their blocker has changed.
 
 A frame marks the symbols of its books for judgement. Other causes end a refusal without a frame (a pair closes, a halt is
 lifted, a balance arrives, a pause is over). The books may then be unchanged for long. So every refusal that more than prices
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
-from arb.core.fees.fees import fee_funds, unsupported
+from arb.core.fees.fees import fee_funds
 from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import Funds
+from arb.core.risk.blockers import Blockers
 from arb.core.state.blocks import TIMED
 from arb.core.state.engine_state import EngineState
-from arb.core.state.order import WorkingOrder
-from arb.core.trades.opening import TradeManager
+from arb.core.trades.table import TradeTable
 from arb.market.instrument import FeeIn
 from arb.market.route import Route
 from arb.market.symbol import Symbol
@@ -35,10 +35,11 @@ class Refused(NamedTuple):
     due_ns: int
 
 
-class Blockers:
-    def __init__(self, state: EngineState, manager: TradeManager) -> None:
+class RefusedRoutes:
+    def __init__(self, state: EngineState, orders: TradeTable, blockers: Blockers) -> None:
         self.state = state
-        self.manager = manager
+        self.orders = orders
+        self.blockers = blockers
         self._refused: dict[Route, Refused] = {}
 
     def __bool__(self) -> bool:
@@ -53,7 +54,7 @@ class Blockers:
     ) -> None:
         """Keep a refused route until its blocker is gone; `before` is the result of `forget`. Prices are no blocker.
 
-        `found`: the basis of the refusal, where a newly opened pair has changed it since.
+        `found`: the basis as it was when refused; a pair that was opened since may have changed it.
         """
         basis = self._basis(route, reason, now_ns) if found is None else found
         if basis is not None:
@@ -95,71 +96,28 @@ class Blockers:
             case Reason.INSUFFICIENT_BALANCE:
                 return self.funds(route)
             case Reason.RISK_LIMIT:
-                control, manager = state.control, self.manager
+                control, orders = state.control, self.orders
                 day = control.day_loss_blocks(now_ns), control.day_turnover, control.exposure.total
-                return len(manager.open), manager.open_notional(), state.residuals.unhedged_value(), day
+                return len(orders.open), orders.open_notional(), state.residuals.unhedged_value(), day
             case Reason.PAIR_IN_FLIGHT:
-                return [key in self.manager.busy for key in route]
+                return [key in self.orders.busy for key in route]
             case Reason.RATE_BUDGET:
-                return state.budget.free_ns(venues, symbol, self.manager.hedges_held, now_ns) > now_ns
+                return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns) > now_ns
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(*key) for key in route]
             case Reason.EDGE_BELOW_THRESHOLD if state.bands.skews:
-                return state.edge_over_bps(route)
+                return state.required_edge_bps(route)
             case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
-                return self.reason(route, now_ns) or ""
+                return self.blockers.reason(route, now_ns) or ""
         return None
 
     def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
         state, symbol, venues = self.state, route.group, route.venues
         if reason is Reason.RATE_BUDGET:
-            return state.budget.free_ns(venues, symbol, self.manager.hedges_held, now_ns)
+            return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns)
         if reason is Reason.VENUE_HALTED:
             until_ns = max(state.venues[venue].blocked_until_ns(source) for venue in venues for source in TIMED)
             return until_ns + 1 if until_ns > now_ns else 0
         if reason is Reason.INSTRUMENT_HALTED:
             return max(state.instruments[key].opens_from_ns(now_ns) or 0 for key in route)
         return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
-
-    def reason(self, route: Route, now_ns: int) -> Reason | None:
-        """Return the first reason not to open a pair now, among those checked before any price; None without one."""
-        state, symbol, venues = self.state, route.group, route.venues
-        found = self.reason_at(symbol, venues, now_ns)
-        if found is not None and found.rank < Reason.BOOK_SKEW.rank:
-            return found
-        if state.books.skewed(*route):
-            return Reason.BOOK_SKEW
-        if state.identities.refused(route):
-            return Reason.IDENTITY_UNVERIFIED
-        if state.trapped.refused(route):
-            return Reason.WALLET_CLOSED
-        for key in route:
-            if unsupported(state, state.instruments[key]):
-                return Reason.FEE_UNKNOWN
-        return found
-
-    def reason_at(self, symbol: str, venues: tuple[str, ...] | list[str], now_ns: int) -> Reason | None:
-        """Return the first reason at these venues and in their books: a block's, or one of the moment."""
-        block = self.state.block(symbol, venues, now_ns)
-        if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
-            return block.source.reason
-        found = [self._at(venue, symbol, now_ns) for venue in venues]
-        found += [block.source.reason] if block is not None else []
-        return min((reason for reason in found if reason is not None), key=lambda reason: reason.rank, default=None)
-
-    def _at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        state, key = self.state, (venue, symbol)
-        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
-            return Reason.INSTRUMENT_HALTED
-        if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
-            return Reason.UNKNOWN_OUTSTANDING
-        if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):
-            return Reason.UNKNOWN_OUTSTANDING
-        unusable = state.books.unusable(venue, symbol, now_ns)
-        if state.books.backlogged(venue, symbol) and (unusable is None or Reason.FEED_BACKLOG.rank < unusable.rank):
-            return Reason.FEED_BACKLOG
-        return unusable
-
-
-def _book_of(order: WorkingOrder) -> tuple[str, str]:
-    return order.venue, order.symbol
