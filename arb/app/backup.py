@@ -194,7 +194,8 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         inside = sorted(str(path.parent) for path in folder.glob(f"[!.]*/{MANIFEST}"))
         hint = f"name a backup in it, such as {inside[-1]}" if inside else "name a folder that `arb backup` made"
-        raise ConfigError(f"restore {folder}: not a backup: {error}; {hint}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"restore {folder}: not a backup: {MANIFEST}: {why}; {hint}") from None
     if found.format > FORMAT or (found.revision is not None and found.revision not in migrate.known()):
         raise ConfigError(f"restore {folder}: made by a newer arb ({found.version}); upgrade arb")
     return found

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from sqlalchemy import Connection, select
+from sqlalchemy.engine import URL
 
 from arb.errors import StoreError
 from arb.store.journal.copies import copy_sqlite
@@ -54,11 +55,12 @@ def _run(tool: str, db_url: str, *arguments: str) -> bool:
     program = shutil.which(tool)
     if program is None:
         return False
-    url = parse_url(db_url).set(drivername="postgresql")
+    url = parse_url(db_url)
     password = url.password or url.query.get("password")
-    shown = url.set(password=None).difference_update_query(["password"]).render_as_string()
+    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    shown = shown.difference_update_query(["password"])
     environment = os.environ | {"PGCONNECT_TIMEOUT": "5"} | ({"PGPASSWORD": str(password)} if password else {})
-    command = [program, "--no-password", f"--dbname={shown}", *arguments]
+    command = [program, "--no-password", f"--dbname={shown.render_as_string()}", *arguments]
     ended = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if ended.returncode:
         said = " ".join(ended.stderr.decode("utf-8", "replace").split())
