@@ -162,7 +162,7 @@ def traded_and_stopped(folder: Path, run: Process, echoed: Callable[[], bool]) -
 COMMANDS = (
     "status", "status --json", "pairs --json", "explain 1", "report", "report --json", "report --html var/page.html",
     "db current", "db check", "db rebuild", "db compact", "halt", "resume --reason again", "flatten", "explain 0 --json",
-    "alerts --all", "alerts --all --json", "alerts ack 1 --reason seen",
+    "alerts --all", "alerts --all --json", "alerts ack 1 --reason seen", "backup var/copies",
 )  # fmt: skip
 """Each is also asked about a ledger that is none."""
 

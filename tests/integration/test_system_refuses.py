@@ -109,6 +109,8 @@ EVERY: dict[str, list[str]] = {
     "scan": ["scan", "none.json"],
     "books": ["books", "none.jsonl.gz"],
     "sign": ["sign", "gate", "GET", "/api/v4/spot/accounts"],
+    "backup": ["backup", "copies"],
+    "restore": ["restore", "copies"],
     "db": ["db", "check"],
 }
 """One call of each command, none of which needs a venue."""

@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS entries (
 _TOKEN_BITS = 32
 
 
+def account_path(journal: Path) -> Path:
+    return journal.with_name(journal.name.removesuffix(".journal.sqlite") + SUFFIX)
+
+
 class AccountFile:
     """See the module's text; an `arb.venues.paper.account.AccountMemory`."""
 
@@ -34,7 +38,7 @@ class AccountFile:
 
         `environment`: whose venues' accounts these are, as fixed by the first opening of a file.
         """
-        self.path = journal.with_name(journal.name.removesuffix(".journal.sqlite") + SUFFIX)
+        self.path = account_path(journal)
         with contextlib.ExitStack() as stack:
             try:
                 # One connection, used by one thread at a time: here at the start, and by the writer from then on.

@@ -110,7 +110,7 @@ class IntentLog:
         if synced > last_seq:
             raise StoreError(
                 f"intents {self.path}: newer than their journal, which ends at step {last_seq} and had reached {synced}: "
-                "put back journal, intents and ledger of one time (copy the ledger first, then the journal, then the intents)"
+                "put back journal, intents and ledger of one time, as `arb backup` copies them"
             )
         return lacking
 

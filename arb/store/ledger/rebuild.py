@@ -21,11 +21,13 @@ from arb.clock import Clock, SystemClock
 from arb.core.messages.incidents import ALERT_RULES
 from arb.core.messages.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
+from arb.store.journal.copies import copy_sqlite
 from arb.store.journal.guards import InstanceLock, NoReserve, empty_log
 from arb.store.journal.journal import Journal
 from arb.store.journal.reader import START, JournalReader, Position
 from arb.store.journal.upkeep import drop_story
 from arb.store.ledger import alerts, migrate
+from arb.store.ledger.copies import mismatch, projected_in
 from arb.store.ledger.database import mask_url, open_engine, opened, parse_url, sqlite_file, store_error
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.projector import BATCH_ROWS, place_of
@@ -230,14 +232,7 @@ def _copied(db_url: str, engine: Engine) -> str:
     file = sqlite_file(parse_url(db_url))
     if file is not None:
         copy = _free_name(file, "before-rebuild")
-        raw = engine.raw_connection()
-        try:
-            os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            raw.cursor().execute("VACUUM INTO ?", (str(copy),))
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"ledger {file}: cannot be copied to {copy}: {error}") from None
-        finally:
-            raw.close()
+        copy_sqlite(file, copy)
         return str(copy)
     with engine.begin() as connection:
         taken = set(inspect(connection).get_schema_names())
@@ -256,11 +251,8 @@ def _free_name(file: Path, what: str) -> Path:
 
 def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | None:
     """Return the loss by a rebuild, None when the journal has every row."""
-    for owner, seq, sub in connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)):
-        if owner != reader.journal_id:
-            return f"belongs to another journal ({owner}) than {reader.path} ({reader.journal_id})"
-        if Position(seq, sub) > reader.last_position():
-            return f"is ahead of its journal {reader.path}, which is an older copy"
+    if (why := mismatch(projected_in(connection), reader, reader.path)) is not None:
+        return why
     lost: list[str] = []
     for table, ids in held.items():
         found = select(table.id)  # type: ignore[attr-defined]
