@@ -111,6 +111,8 @@ EVERY: dict[str, list[str]] = {
     "sign": ["sign", "gate", "GET", "/api/v4/spot/accounts"],
     "backup": ["backup", "copies"],
     "restore": ["restore", "copies"],
+    "watch": ["watch"],
+    "notify": ["notify", "test"],
     "db": ["db", "check"],
 }
 """One call of each command, none of which needs a venue."""
