@@ -11,6 +11,19 @@ Key = tuple[str, str]
 """The name of an instrument: (venue, symbol)."""
 
 
+Keys = tuple[Key, ...]
+"""The instruments that one trade opens in, all of one group: a single one, or the two of a route."""
+
+
+def venues_of(keys: Keys) -> tuple[str, ...]:
+    return tuple(venue for venue, _ in keys)
+
+
+def group_in(keys: Keys) -> str:
+    """Return the coin and quote that the instruments have in common, as `BTC/USDT`."""
+    return group_of(keys[0][1])
+
+
 class Route(NamedTuple):
     buy: Key
     sell: Key
@@ -26,5 +39,4 @@ class Route(NamedTuple):
 
     @property
     def group(self) -> str:
-        """Return the coin and quote that the two have in common, as `BTC/USDT`."""
-        return group_of(self.buy[1])
+        return group_in(self)

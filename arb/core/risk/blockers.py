@@ -7,8 +7,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.core.trades.table import TradeTable
-from arb.market.route import Key, Route
-from arb.market.symbol import group_of
+from arb.market.route import Keys, Route, group_in, venues_of
 
 
 class Blockers:
@@ -18,7 +17,7 @@ class Blockers:
         self._asked: tuple[object, ...] = ()
         self._found: Reason | None = None
 
-    def reason(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
+    def reason(self, keys: Keys, now_ns: int) -> Reason | None:
         """Return the first reason not to open a trade in these instruments now, one or a route; None without one.
 
         A strategy asks before it looks at prices, and the engine before it opens. So the answer is cached within a step, until
@@ -30,9 +29,9 @@ class Blockers:
             self._asked, self._found = asked, self._reason(keys, now_ns)
         return self._found
 
-    def _reason(self, keys: tuple[Key, ...], now_ns: int) -> Reason | None:
+    def _reason(self, keys: Keys, now_ns: int) -> Reason | None:
         state = self.state
-        block = state.block(group_of(keys[0][1]), [venue for venue, _ in keys], now_ns)
+        block = state.block(group_in(keys), venues_of(keys), now_ns)
         if block is not None and block.source.reason.rank < Reason.INSTRUMENT_HALTED.rank:
             return block.source.reason
         found = [reason for key in keys if (reason := self._at(*key, now_ns)) is not None]

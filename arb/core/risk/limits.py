@@ -16,8 +16,8 @@ from arb.core.messages.recovery_records import Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.table import TradeTable
 from arb.market.numbers import ZERO
-from arb.market.route import Key
-from arb.market.symbol import Symbol, group_of
+from arb.market.route import Keys, group_in, venues_of
+from arb.market.symbol import Symbol
 
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
@@ -25,9 +25,7 @@ EXPOSURE = "max_exposure_quote_s_per_day"
 MOST_PAIRS = "max_open_pairs"
 
 
-def breached(
-    state: EngineState, orders: TradeTable, keys: tuple[Key, ...], notional: Decimal, now_ns: int
-) -> str | None:
+def breached(state: EngineState, orders: TradeTable, keys: Keys, notional: Decimal, now_ns: int) -> str | None:
     """Return the key of the first limit that another trade in these instruments paying `notional` would pass, or None."""
     limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
@@ -47,10 +45,10 @@ def breached(
 
 
 def _passed_together(
-    state: EngineState, orders: TradeTable, unhedged: list[Residual], keys: tuple[Key, ...], notional: Decimal
+    state: EngineState, orders: TradeTable, unhedged: list[Residual], keys: Keys, notional: Decimal
 ) -> str | None:
     """Return the key of the first limit on sums that a pair would exceed with the amount already at risk, or None."""
-    limits, symbol, venues = state.limits, group_of(keys[0][1]), [venue for venue, _ in keys]
+    limits, symbol, venues = state.limits, group_in(keys), venues_of(keys)
     in_all = in_base = in_symbol = notional
     at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():

@@ -21,7 +21,7 @@ from arb.core.trades.strategy import (
     TradeExit,
 )
 from arb.errors import require
-from arb.market.symbol import group_of
+from arb.market.route import group_in, venues_of
 
 PROPOSALS_MAX = 10_000
 """More than any strategy has at one drain: one that repeats a refused proposal for ever would hang the engine."""
@@ -78,8 +78,7 @@ class Openings:
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
         if any(state.books.impacted(*key) for key in keys):  # a closed pair took levels that these books may still show
             return Answer(reason=Reason.OWN_IMPACT)
-        venues = tuple(venue for venue, _ in keys)
-        if not state.budget.try_enter(venues, group_of(keys[0][1]), manager.hedges_held, now_ns):
+        if not state.budget.try_enter(venues_of(keys), group_in(keys), manager.hedges_held, now_ns):
             return Answer(reason=Reason.RATE_BUDGET)
         return None
 

@@ -42,8 +42,7 @@ from arb.core.state.venue_health import HealthBoard
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
-from arb.market.route import Key, Route
-from arb.market.symbol import group_of
+from arb.market.route import Key, Keys, Route, group_in
 
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
@@ -230,7 +229,7 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
-        self._least_limits: dict[tuple[Key, ...], Decimal] = {}
+        self._least_limits: dict[Keys, Decimal] = {}
         # The cached answers of `required_edge_bps`, without skew.
         self._required_bps: dict[Route, Decimal] = {}
 
@@ -243,11 +242,11 @@ class EngineState:
     def limits_on(self, route: Route) -> Limits:
         return self.limits_at(route.group, *route.venues)
 
-    def least_limit(self, keys: tuple[Key, ...]) -> Decimal:
+    def least_limit(self, keys: Keys) -> Decimal:
         """Return the most that a trade in these instruments may pay, by all limits on sums, when nothing else is at risk."""
         found = self._least_limits.get(keys)
         if found is None:
-            symbol, limits = group_of(keys[0][1]), self.limits
+            symbol, limits = group_in(keys), self.limits
             sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
             capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue, _ in keys)
             found = self._least_limits[keys] = min(*sums, *capital)

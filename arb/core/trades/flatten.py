@@ -16,7 +16,7 @@ from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.timers import FlattenTimer, PairTimer
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.opening import TradeManager
-from arb.core.trades.strategy import Proposal, ResidualExit, Stepwise
+from arb.core.trades.strategy import Proposal, ResidualExit, Stepwise, StrategyEvent
 from arb.market.symbol import Symbol
 
 RETRY_MS = 250
@@ -62,6 +62,9 @@ class Flattener(Stepwise):
             self.state.out.timer(FlattenTimer(), now_ns + RETRY_MS * NS_PER_MS)
         else:
             self._end(now_ns)
+
+    def take_event(self, event: StrategyEvent) -> None:
+        """Take no event: the exits follow from the present residuals."""
 
     def _symbols(self, *, dust: bool) -> list[str]:
         """Return the symbols with such a residual in which no pair is open; dust is tried `DUST_TRIES` times at most."""

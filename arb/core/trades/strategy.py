@@ -6,6 +6,7 @@ intent, sends its orders, and then journals its rows (`core/risk/openings.py`). 
 manages the trade: orders, repairs, closing, halts and reconciliation are the same for every strategy.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Protocol
@@ -18,7 +19,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OpportunityRecord
 from arb.core.pricing.plan import Plan
 from arb.market.numbers import exact
-from arb.market.route import Key, Route
+from arb.market.route import Keys, Route
 
 AT_ONCE = 0
 """`Strategy.wake_ns`: in the next turn of the loop, even with unread data: deferred work is ready."""
@@ -39,7 +40,7 @@ class PairOpening(msgspec.Struct, frozen=True):
     opportunity: Callable[[], OpportunityRecord] | None = None
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self) -> Keys:
         return self.route
 
     @property
@@ -54,7 +55,7 @@ class OrderOpening(msgspec.Struct, frozen=True):
     notional: Decimal
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def keys(self) -> Keys:
         return ((self.leg.venue, self.leg.symbol),)
 
 
@@ -138,7 +139,7 @@ class Strategy(Protocol):
         """Return why the present edge of a route is not taken, as last judged; None without a blocker. For display."""
 
 
-class Stepwise:
+class Stepwise(ABC):
     """Proposes from one generator: it yields each proposal, and finds the answer in `self.answer` when it continues.
 
     It yields None between parts of its work, for a warm-up (`live/warmup.py`), which may not take long at once.
@@ -147,8 +148,9 @@ class Stepwise:
     answer = Answer()
     _under_way: Iterator[Proposal | None] | None = None
 
+    @abstractmethod
     def steps(self, now_ns: int) -> Iterator[Proposal | None]:
-        raise NotImplementedError
+        """Yield the proposals on the present books, in order."""
 
     def propose(self, now_ns: int) -> Proposal | None:
         if self._under_way is None:
@@ -165,5 +167,6 @@ class Stepwise:
         else:
             self.take_event(event)
 
+    @abstractmethod
     def take_event(self, event: StrategyEvent) -> None:
         """Take any other event."""

@@ -35,8 +35,8 @@ def test_a_restored_backup_holds_every_row_and_an_engine_continues_from_it(
     place: Place, elsewhere: Place, made: Path
 ) -> None:
     assert files_in(made) == [*WHOLE, MANIFEST]
-    told = elsewhere.restored(made)
-    assert (told["checked"], told["next"]) == (True, f"arb run --mode sandbox --db {elsewhere.url}")
+    answer = elsewhere.restored(made)
+    assert (answer["checked"], answer["next"]) == (True, f"arb run --mode sandbox --db {elsewhere.url}")
     journal = open_journal(elsewhere.journal)
     assert journal.last_seq == json.loads((made / MANIFEST).read_text())["position"][0]
     InlineLedger(elsewhere.url, journal).close()  # it takes the rows that the first one had not written yet
@@ -71,8 +71,8 @@ def test_what_lies_beside_the_journal_is_in_it_and_no_secret(place: Place, elsew
 def test_a_restored_live_engine_begins_halted(place: Place, elsewhere: Place, tmp_path: Path) -> None:
     with an_engine(place, mode="live"):
         made = place.back_up(tmp_path / "copies")
-    told = elsewhere.restored(made)
-    assert told["next"] == f"arb run --mode live --db {elsewhere.url} --live" and "arb resume" in told["halted"]
+    answer = elsewhere.restored(made)
+    assert answer["next"] == f"arb run --mode live --db {elsewhere.url} --live" and "arb resume" in answer["halted"]
     assert "restored from a backup of 2023-11-14" in (read_halt_file(elsewhere.journal) or "")
 
 

@@ -58,10 +58,10 @@ def test_without_pg_dump_the_journal_suffices(
     monkeypatch.setenv("PATH", str(tmp_path))
     place, elsewhere = Place(tmp_path / "first", postgres_url), Place(tmp_path / "second")
     with an_engine(place):
-        told = backup(place.settings, "sandbox", place.url, tmp_path / "copies", None, CLOCK)
-    assert "pg_dump is not installed" in told["note"] and not (Path(told["backup"]) / "ledger.dump").exists()
-    told = elsewhere.restored(Path(told["backup"]))
-    assert told["next"] == f"arb db rebuild --mode sandbox --db {elsewhere.url}"
+        answer = backup(place.settings, "sandbox", place.url, tmp_path / "copies", None, CLOCK)
+    assert "pg_dump is not installed" in answer["note"] and not (Path(answer["backup"]) / "ledger.dump").exists()
+    answer = elsewhere.restored(Path(answer["backup"]))
+    assert answer["next"] == f"arb db rebuild --mode sandbox --db {elsewhere.url}"
     db_rebuild(elsewhere.url, elsewhere.journal)
     for table in ("runs", "pair_trades", "orders", "fills", "incidents"):
         assert len(contents(elsewhere.url)[table]) == len(contents(place.url)[table])

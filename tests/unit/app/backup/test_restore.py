@@ -94,8 +94,8 @@ def test_a_ledger_of_an_older_schema_is_restored_as_it_is_and_upgraded_then(
     with an_engine(place):
         pass
     migrate.downgrade(place.url, older := migrate.known()[1])
-    told = elsewhere.restored(place.back_up(tmp_path / "copies"))
-    assert (told["checked"], told["next"]) == (False, f"arb db upgrade --mode sandbox --db {elsewhere.url}")
+    answer = elsewhere.restored(place.back_up(tmp_path / "copies"))
+    assert (answer["checked"], answer["next"]) == (False, f"arb db upgrade --mode sandbox --db {elsewhere.url}")
     assert migrate.current(elsewhere.url) == older
     db_upgrade(elsewhere.url)
     assert db_check(elsewhere.url)["ok"]

@@ -50,7 +50,7 @@ ROUTE = Route.of(SYMBOL, "gate", "okx")
 
 
 class Idle(Stepwise):
-    """Proposes nothing, and keeps what it was told."""
+    """Proposes nothing, and keeps the events that it gets."""
 
     def __init__(self, state: EngineState, orders: TradeTable, blockers: Blockers) -> None:
         self.state = state
@@ -133,7 +133,7 @@ def pairs_of(bench: Bench) -> list[PairRecord]:
     return list({row.id: row for row in bench.rows(PairRecord)}.values())
 
 
-# What a strategy is told.
+# The events that a strategy gets.
 
 
 def test_a_strategy_that_proposes_nothing_is_told_and_asked_and_nothing_is_sent() -> None:
@@ -153,7 +153,7 @@ def test_a_strategy_that_proposes_nothing_is_told_and_asked_and_nothing_is_sent(
     assert bench.placed() == []
 
 
-# What the engine refuses, whatever a strategy has overlooked.
+# The engine refuses these proposals, even if a strategy has overlooked the cause.
 
 
 @pytest.mark.parametrize(
