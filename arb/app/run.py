@@ -27,6 +27,7 @@ from arb.app.display import DisplayOnly
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
+from arb.config.settings import WarmUp
 from arb.core.books.books import Books
 from arb.core.engine import Engine
 from arb.core.messages.events import AnyEvent, TroubleReported
@@ -45,7 +46,7 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.warmup import Warmup
-from arb.measured_loop import Turns, in_turn, measured_loop
+from arb.measured_loop import IDLE_PERCENT, Turns, in_turn, measured_loop
 from arb.process import on_stop_signal
 from arb.store.journal.journal import Journal
 from arb.store.journal.recall import recall
@@ -68,6 +69,8 @@ log = logging.getLogger(__name__)
 
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
+AT_REST_PERCENT = 3
+"""How much of a processor the warm-up takes by default, so that an idle engine takes at most 5 %."""
 SWITCH_S = 0.0001
 """How long another thread keeps running Python when the loop wants to run (5 ms by default)."""
 
@@ -90,7 +93,9 @@ def run_engine(
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
     run = Run(settings, options, screen=screen, turns=turns, keys=keys)
-    with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
+    idle_percent = IDLE_PERCENT if settings.engine.warm_up is WarmUp.ON else AT_REST_PERCENT
+    loop_factory = measured_loop(SystemClock(), turns, spin=spin, idle_percent=idle_percent)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(run.main())
 
 
@@ -267,13 +272,17 @@ class Run:
 
     def _warm_up(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         """Keep the data of an opening in the processor's caches while the run is idle."""
-        if self._options.mode is Mode.PAPER:
+        chosen = self._venues.settings.engine.warm_up
+        if self._options.mode is Mode.PAPER or chosen is WarmUp.OFF:
             return
         compiled = node.engine.state.books.find_plan is not None
         warmup = Warmup(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
         prefetch = Prefetch(node.engine, self._clock, node.runner.unread)
         order_prefetch = OrderPrefetch(node.engine, gateways)
-        self._turns.idle_work = in_turn(warmup.step, order_prefetch.step, journal.warm_up_intent, prefetch.step)
+        works = [warmup.step, order_prefetch.step, prefetch.step]
+        if chosen is WarmUp.ON:  # writes to the disk: some 30 MB an hour
+            works.insert(2, journal.warm_up_intent)
+        self._turns.idle_work = in_turn(*works)
 
     async def _compile(self, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         node = self._node

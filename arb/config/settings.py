@@ -111,10 +111,17 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"[network] bind: {error}") from None
 
 
+class WarmUp(StrEnum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the engine's loop waits, and which reader keeps the books. With `spin` it polls: it wakes sooner, and uses up a
-    processor."""
+    processor. `warm_up`: how much of a processor the warm-up may take while the loop waits."""
 
+    warm_up: WarmUp = WarmUp.AUTO
     spin: bool = False
     fast_books: FastBooks = "auto"
 
