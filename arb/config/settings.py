@@ -127,10 +127,11 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The subjects of `arb watch`: an engine that gives no sign for `hung_after_s` hangs. `heartbeat_url`, "" for none, is
-    requested every minute while engine and companion are well."""
+    """The subjects of `arb watch`: an engine that gives no sign for `hung_after_s` hangs; with `cancel` its resting orders are
+    then cancelled. `heartbeat_url`, "" for none, is requested every minute while engine and companion are well."""
 
     hung_after_s: int = 5
+    cancel: bool = False
     heartbeat_url: str = ""
 
     def heartbeat(self) -> SplitResult | None:

@@ -17,6 +17,7 @@ from arb.store.ledger.sums import TodayReader
 from arb.watch import notices
 from arb.watch.due import Rules, due_now, message
 from arb.watch.engine import EngineSigns
+from arb.watch.guard import Guard
 from arb.watch.memory import Memory
 from arb.watch.metrics import Seen
 from arb.watch.notices import Engine, Notice
@@ -48,7 +49,9 @@ class Companion:
         receivers: Sequence[Receiver],
         memory: Memory,
         clock: Clock,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._settings, self._engine, self._url = settings, engine, url
         self._signs, self._receivers, self._memory, self._clock = signs, receivers, memory, clock
         self._rules = Rules.of(settings.alerts)
@@ -109,7 +112,11 @@ class Companion:
         state, at_stake = self._signs.state, notices.money(self._signs.state, self._engine.quote)
         for row in self._rows:
             yield notices.of_alert(row, at_stake)
-        if self._is_silent(now_ns):
+        silent = self._is_silent(now_ns)
+        if self._guard is not None:
+            self._guard.step(now_ns, silent=silent)
+            yield from self._guard.notices(at_stake)
+        if silent:
             yield notices.of_silence(state, self._signs.silent_s, at_stake, self._begin("engine", now_ns))
         elif self._trouble and self._is_running() and now_ns - self._read_ns >= UNREAD_NS:
             yield notices.of_ledger(self._trouble, at_stake, self._begin("ledger", now_ns))
