@@ -62,6 +62,7 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
+from arb.view.forecast import Forecast
 from arb.view.summary import blocks, money, state_in_parts, summarise
 from arb.view.view import ScreenGone, ScreenProcess, log_lines
 
@@ -372,9 +373,10 @@ class Run:
         """Yield the local view of the run, and the sender of its state to the screen or a page, if one listens."""
         yield self._shown(engine)
         held = [] if self._screen is None else [self._screen.held]
+        forecast = Forecast()
         yield StateFeed(
             self._journal_path,
-            lambda: state_in_parts(engine, self._clock.wall_ns()),
+            lambda: state_in_parts(engine, self._clock.wall_ns(), forecast),
             lambda: (
                 self._beside()
                 | {"at_ns": self._clock.wall_ns(), "log": [text for one in held for text in one.latest()]}

@@ -19,6 +19,7 @@ from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
 from arb.market.symbol import Symbol
+from arb.view.forecast import Forecast
 
 E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
@@ -161,8 +162,11 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
     return {name: value for part in state_in_parts(engine, now_ns) for name, value in part.items()}
 
 
-def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
-    """Yield the present state in parts, some of them empty: between two the engine may do something else."""
+def state_in_parts(engine: Engine, now_ns: int, forecast: Forecast | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the present state in parts, some of them empty: between two the engine may do something else.
+
+    With a `forecast`, which is called again and again, the state tells how long balances last.
+    """
     state, exposed = engine.state, unhedged(engine, now_ns)
     yield {
         "run_id": state.run_id,
@@ -205,6 +209,8 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
     for venue in tuple(state.inventory.with_basis):
         holdings[venue] = state.inventory.totals(venue)
         yield {"holdings": holdings}
+    if forecast is not None:
+        yield {"lasting": forecast.lasting(now_ns, holdings)}
     edges = []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
         edges += best_edge(engine, symbol)

@@ -31,6 +31,8 @@ UNREAD_NS = 10 * NS_PER_S
 """After so long without the ledger of a running engine its alerts count as unseen."""
 START_NS, END_NS = 120 * NS_PER_S, 15 * NS_PER_S
 """How long a run may take from its row to its first state, and from its last state to the end in its row."""
+FUNDS_S, FUNDS_END_S = 600, 1200
+"""Balances used up within the first are an alert, until all last longer than the second."""
 BEAT_EVERY_NS = 60 * NS_PER_S
 BEAT_TIMEOUT_S = 10.0
 TODAY_EVERY_NS = 15 * NS_PER_S
@@ -120,10 +122,20 @@ class Companion:
             yield notices.of_silence(state, self._signs.silent_s, at_stake, self._begin("engine", now_ns))
         elif self._trouble and self._is_running() and now_ns - self._read_ns >= UNREAD_NS:
             yield notices.of_ledger(self._trouble, at_stake, self._begin("ledger", now_ns))
+        lasting = self._short_funds()
+        if lasting:
+            yield notices.of_funds(lasting, at_stake, self._begin("funds", now_ns))
         for receiver in self._receivers:
             if receiver.failures >= FAILS:
                 since_ns = self._begin(f"receiver {receiver.name}", now_ns)
                 yield notices.of_receiver(receiver.name, receiver.trouble, at_stake, since_ns)
+
+    def _short_funds(self) -> dict[str, dict[str, int]]:
+        """Return the balances that are used up soon; once some are, the others that follow them, too."""
+        lasting = self._signs.whole_state.get("lasting", {}) if self._is_running() else {}
+        soon_s = FUNDS_END_S if "funds" in self._since else FUNDS_S
+        found = {venue: {asset: s for asset, s in assets.items() if s < soon_s} for venue, assets in lasting.items()}
+        return {venue: assets for venue, assets in found.items() if assets}
 
     def _begin(self, key: str, now_ns: int) -> int:
         return self._since.setdefault(key, now_ns)
