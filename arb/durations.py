@@ -51,7 +51,7 @@ class Durations:
         return sum(self._counts)
 
     def up_to(self, bounds: Sequence[int]) -> list[int]:
-        """Return how many durations each of `bounds`, all in `DECIMAL_NS`, is not exceeded by; at the end how many there are."""
+        """Return how many durations do not exceed each of `bounds`, all in `DECIMAL_NS`; at the end how many there are."""
         sums = list(accumulate(self._counts))
         return [*(sums[bisect_left(STEPS_NS, bound)] for bound in bounds), sums[-1]]
 

@@ -35,8 +35,8 @@ from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import IncidentRecord
 from arb.core.state.positions.holdings import KnownInventory, known_inventory
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
-from arb.live.delays import FSYNC, WRITE, Delays
 from arb.live.control import ControlRequests, ControlServer, require_socket
+from arb.live.delays import FSYNC, WRITE, Delays
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import at_first, hand_over
 from arb.live.feed import StateFeed

@@ -5,7 +5,6 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Coroutine
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
