@@ -53,10 +53,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     `dropped`: the count of untraded opportunities that the ledger could not take. `dedicated`: venues whose accounts have no
     other user. `jobs`: further jobs of the run; the end of one stops trading. `views`: the displays of the run, which may
     break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the
-    loop, `delays` the rest. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
-    trades on one. `strategies` propose what opens. `failed`: by venue, the finding that blocks openings there, until
-    `VenueExamined` clears it; the key of such a venue may be refused, and the start continues. `chooser`: chooses the traded
-    symbols again during the run; None: they never change.
+    loop, `delays` the rest. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError`
+    where another engine trades on one. `strategies` propose what opens. `failed`: by venue, the finding that blocks
+    openings there, until `VenueExamined` clears it; the key of such a venue may be refused, and the start continues.
+    `chooser`: chooses the traded symbols again during the run; None: they never change.
     """
 
     settings: EngineSettings
