@@ -71,7 +71,10 @@ class Placing:
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
-        self._delays = delays
+        # All from the start: Prometheus sees no rise to the first of a series.
+        self._round_trips = {
+            (venue, outcome): delays.of(ROUND_TRIP, venue, str(outcome)) for venue in gateways for outcome in Outcome
+        }
 
     def enter(self, entries: Sequence[PlaceOrder]) -> None:
         """Send entries: all legs of a pair are prepared before the first one leaves, and if one cannot leave none does."""
@@ -189,7 +192,7 @@ class Placing:
         else:
             outcome = Outcome.REJECTED if isinstance(answer, OrderRejected) else Outcome.ACCEPTED
             ended_ns = answer.acked_ns
-        self._delays.of(ROUND_TRIP, answer.venue, str(outcome)).add(ended_ns - answer.sent_ns)
+        self._round_trips[answer.venue, outcome].add(ended_ns - answer.sent_ns)
 
     def _on_bug(self, text: str) -> None:
         self._on_incident(IncidentKind.EXECUTOR_ERROR, text)
