@@ -41,7 +41,7 @@ class Delays:
         taken = self._taken[name]
         found = taken.get(labels)
         if found is None:
-            found = taken[labels] = Durations()
+            found = taken[labels] = Durations(BOUNDS_NS[name])
         return found
 
     def parts(self, turns: Turns, connections: Iterable[Connection]) -> Iterator[dict[str, Any]]:

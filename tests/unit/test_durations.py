@@ -35,9 +35,9 @@ def test_quantiles_rise(taken: list[int]) -> None:
     assert all(one <= next_one for one, next_one in pairwise(found))
 
 
-@given(st.lists(st.integers(0, 2 * LAST_NS) | st.sampled_from(DECIMAL_NS), min_size=1))
-def test_a_bound_counts_what_does_not_exceed_it(taken: list[int]) -> None:
-    durations = Durations()
+@given(st.lists(st.integers(0, 2 * LAST_NS) | st.sampled_from(DECIMAL_NS), min_size=1), st.booleans())
+def test_a_bound_counts_what_does_not_exceed_it(taken: list[int], own_steps: bool) -> None:
+    durations = Durations(DECIMAL_NS) if own_steps else Durations()
     for ns in taken:
         durations.add(ns)
     assert durations.up_to(DECIMAL_NS) == [*(sum(ns <= bound for ns in taken) for bound in DECIMAL_NS), len(taken)]
