@@ -1,14 +1,25 @@
-"""The files for Prometheus and Grafana: a configuration, alert rules, and a board."""
+"""The files for Prometheus and Grafana: a configuration, alert rules, a board, and the list of all metrics."""
 
 from pathlib import Path
 
 from arb.errors import ConfigError
 from arb.files import put_whole
+from arb.watch.metrics import METRICS
 
 SOURCE = Path(__file__).with_name("files")
-BOARD, CONFIG, RULES = NAMES = ("arb.json", "prometheus.yml", "arb.rules.yml")
+BOARD, CONFIG, RULES = SHIPPED = ("arb.json", "prometheus.yml", "arb.rules.yml")
+LIST = "METRICS.md"
 DEFAULT_LISTEN = "127.0.0.1:9464"
 """The address in the configuration as it is shipped."""
+
+
+def list_of_metrics() -> str:
+    """Return the page with every metric, its kind, its labels and its meaning."""
+    rows = "".join(
+        f"| `{name}` | {one.kind(name)} | {', '.join(one.labels) or '-'} | {one.help} |\n"
+        for name, one in METRICS.items()
+    )
+    return f"# Metrics of arb watch\n\n| metric | kind | labels | value |\n|---|---|---|---|\n{rows}"
 
 
 def write_files(folder: Path, listen: str) -> list[Path]:
@@ -18,7 +29,8 @@ def write_files(folder: Path, listen: str) -> list[Path]:
 
     Raises `ConfigError` where one of them exists with another content, or the folder takes none.
     """
-    found = {folder / name: (SOURCE / name).read_text(encoding="utf-8") for name in NAMES}
+    found = {folder / name: (SOURCE / name).read_text(encoding="utf-8") for name in SHIPPED}
+    found[folder / LIST] = list_of_metrics()
     found[folder / CONFIG] = found[folder / CONFIG].replace(DEFAULT_LISTEN, listen)
     try:
         if not folder.is_dir():

@@ -46,12 +46,16 @@ class Described(NamedTuple):
     samples: Callable[[Seen], Iterable[Sample]] = lambda _: ()
     delay: str = ""
 
+    def kind(self, name: str) -> str:
+        """Return the kind of metric that it is under a name: `histogram`, `counter` or `gauge`."""
+        return "histogram" if self.delay else "counter" if name.endswith("_total") else "gauge"
+
     def family(self, name: str, seen: Seen) -> Metric:
         """Return the metric with its samples; the error is any that a lookup raises where the state lacks them."""
         if self.delay:
             return self._histogram(name, seen.state["delays"][self.delay])
-        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        family = kind(name, self.help, labels=self.labels)
+        made = CounterMetricFamily if self.kind(name) == "counter" else GaugeMetricFamily
+        family = made(name, self.help, labels=self.labels)
         for labels, value in self.samples(seen):
             if value is not None:
                 family.add_metric(labels, float(value))
@@ -148,16 +152,18 @@ METRICS: dict[str, Described] = {
         "their limit", (), _of_state(lambda state: state["exposure"]["limit_quote_s"])
     ),
     "arb_exposure_day_left_quote_seconds": Described(
-        "the rest of their limit", (), _of_day("max_exposure_quote_s_per_day", _left)
+        "exposure left within the limit", (), _of_day("max_exposure_quote_s_per_day", _left)
     ),
     "arb_day_notional_quote": Described(
         "notional of this UTC day", (), _of_day("daily_notional_quote", lambda limit: limit["used"])
     ),
-    "arb_day_notional_left_quote": Described("the rest of its limit", (), _of_day("daily_notional_quote", _left)),
+    "arb_day_notional_left_quote": Described(
+        "notional left within the limit", (), _of_day("daily_notional_quote", _left)
+    ),
     "arb_day_loss_quote": Described(
         "loss of this UTC day, 0 for a profit", (), _of_day("daily_loss_quote", lambda limit: limit["used"])
     ),
-    "arb_day_loss_left_quote": Described("the rest of its limit", (), _of_day("daily_loss_quote", _left)),
+    "arb_day_loss_left_quote": Described("loss left within the limit", (), _of_day("daily_loss_quote", _left)),
     "arb_late_legs": Described("legs beyond their deadline", (), _of_state(lambda state: len(state["late_legs"]))),
     "arb_unknown_orders": Described(
         "orders that may or may not exist",
@@ -165,7 +171,7 @@ METRICS: dict[str, Described] = {
         lambda seen: _counted(row["venue"] for row in seen.state["unknown"]),
     ),
     "arb_unknown_oldest_seconds": Described(
-        "age of the oldest of them",
+        "age of the oldest unknown order",
         (),
         _of_state(lambda state: _seconds(max([row["age_ms"] for row in state["unknown"]], default=0))),
     ),
@@ -203,9 +209,9 @@ METRICS: dict[str, Described] = {
         "orders that the venue's fullest window still takes", ("venue",), _by_venue(lambda row: row["orders_left"][0])
     ),
     "arb_venue_budget_left": Described(
-        "orders that a rate's fullest window still takes", ("venue", "kind"), _by_budget("left")
+        "orders that the fullest window of a rate still takes", ("venue", "kind"), _by_budget("left")
     ),
-    "arb_venue_budget": Described("the rate's limit", ("venue", "kind"), _by_budget("limit")),
+    "arb_venue_budget": Described("orders that a window of a rate takes", ("venue", "kind"), _by_budget("limit")),
     "arb_venue_private_up": Described(
         "1 while the private stream is up", ("venue",), _by_venue(lambda row: row["private"] == "up")
     ),
@@ -222,20 +228,28 @@ METRICS: dict[str, Described] = {
         ("venue", "asset"),
         lambda seen: [((venue, asset), held) for venue, asset, held in _holdings(seen)],
     ),
-    "arb_holding_quote": Described("its worth at live mid prices", ("venue", "asset", "quote"), _worth),
-    "arb_tick_to_decision_seconds": Described("from a frame's receipt to the decision", (), delay="tick_to_decision"),
-    "arb_tick_to_order_seconds": Described("from a frame's receipt to the sent orders", (), delay="tick_to_order"),
+    "arb_holding_quote": Described(
+        "worth of a computed balance at live mid prices", ("venue", "asset", "quote"), _worth
+    ),
+    "arb_tick_to_decision_seconds": Described(
+        "from the receipt of a frame to the decision", (), delay="tick_to_decision"
+    ),
+    "arb_tick_to_order_seconds": Described("from the receipt of a frame to the sent orders", (), delay="tick_to_order"),
     "arb_order_round_trip_seconds": Described(
         "from a sent order to its answer, or to the time-out", ("venue", "outcome"), delay="order_round_trip"
     ),
     "arb_market_data_lag_seconds": Described(
-        "from a frame's sending to its receipt, one sample a second", ("venue",), delay="market_data_lag"
+        "from the sending of a frame to its receipt, one sample a second", ("venue",), delay="market_data_lag"
     ),
-    "arb_loop_turn_seconds": Described("turns of the event loop", ("cause",), delay="loop_turn"),
-    "arb_loop_late_seconds": Described("how late the event loop wakes up", (), delay="loop_late"),
-    "arb_journal_write_seconds": Described("writes of the journal", ("write",), delay="journal_write"),
+    "arb_loop_turn_seconds": Described(
+        "turns of the event loop; what arrives meanwhile waits", ("cause",), delay="loop_turn"
+    ),
+    "arb_loop_late_seconds": Described("lateness of the event loop after a wait", (), delay="loop_late"),
+    "arb_journal_write_seconds": Described(
+        "writes of the journal: intents, entries, fsyncs", ("write",), delay="journal_write"
+    ),
     "arb_ledger_delay_seconds": Described(
-        "from a journalled row to the ledger, of each batch's oldest", (), delay="ledger_delay"
+        "from the journal to the ledger, of the oldest row of each batch", (), delay="ledger_delay"
     ),
     "arb_ledger_waits_seconds": Described(
         "age of the oldest row that the ledger lacks", (), _of_state(lambda state: _seconds(state["ledger_waits_ms"]))
@@ -247,7 +261,7 @@ METRICS: dict[str, Described] = {
         "net of the pairs closed this UTC day", ("quote",), _by_today(lambda row: row["realised_net"])
     ),
     "arb_day_cause_quote": Described(
-        "the parts of that net, by cause",
+        "causes of that net, which add up to it",
         ("quote", "cause"),
         lambda seen: [
             ((quote, cause), row[cause]) for quote, row in seen.today.items() for cause in row if cause not in NO_CAUSES

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from arb.watch.desk_files import BOARD, CONFIG, RULES, SOURCE, write_files
+from arb.watch.desk_files import BOARD, CONFIG, LIST, RULES, SHIPPED, SOURCE, write_files
 from arb.watch.metrics import METRICS
 from tests.integration.support import DB, arb, engine_of, run_arb, write_config
 from tests.integration.test_watch import companion, until
@@ -130,7 +130,7 @@ def test_a_real_prometheus_reads_a_real_run_and_judges_it_by_the_rules(tmp_path:
     address = free_address()
     write_config(tmp_path, listen=f'"{address}"')
     written = run_arb("watch", "--write-files", "desk", "--json", cwd=tmp_path)
-    assert written.summary == {"written": [f"desk/{name}" for name in (BOARD, CONFIG, RULES)]}
+    assert written.summary == {"written": [f"desk/{name}" for name in (*SHIPPED, LIST)]}
     run = arb("run", "--json", "--mode", "sandbox", "--db", f"sqlite:///{DB}", cwd=tmp_path)
     with web_server() as web, engine_of(tmp_path, run) as engine:
         engine.until_pairs(1)

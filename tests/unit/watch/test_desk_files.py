@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arb.errors import ConfigError
-from arb.watch.desk_files import BOARD, CONFIG, NAMES, RULES, SOURCE, write_files
+from arb.watch.desk_files import BOARD, CONFIG, LIST, RULES, SHIPPED, SOURCE, write_files
 from arb.watch.metrics import METRICS
 
 BOARD_OF = json.loads((SOURCE / BOARD).read_text(encoding="utf-8"))
@@ -83,13 +83,18 @@ def test_each_rule_has_a_severity_a_summary_and_an_action(rule: str) -> None:
 @pytest.mark.parametrize("listen", ["127.0.0.1:9464", "[::1]:19464"])
 def test_the_files_are_written_for_the_address_that_is_served(tmp_path: Path, listen: str) -> None:
     folder = tmp_path / "desk"
-    assert write_files(folder, listen) == write_files(folder, listen) == [folder / name for name in NAMES]
+    assert write_files(folder, listen) == write_files(folder, listen) == [folder / name for name in (*SHIPPED, LIST)]
     assert (folder.stat().st_mode & 0o777, {path.stat().st_mode & 0o777 for path in folder.iterdir()}) == (
         0o755,
         {0o644},
     )
     assert (folder / RULES).read_bytes() == (SOURCE / RULES).read_bytes()
     assert (folder / BOARD).read_bytes() == (SOURCE / BOARD).read_bytes()
+    listed = re.findall(r"^\| `(arb_\w+)` \| (\w+) \| (.+) \| (.+) \|$", (folder / LIST).read_text(), re.MULTILINE)
+    assert [(name, labels, value) for name, _, labels, value in listed] == [
+        (name, ", ".join(one.labels) or "-", one.help) for name, one in METRICS.items()
+    ]
+    assert {name for name, kind, *_ in listed if kind == "histogram"} == {n for n, one in METRICS.items() if one.delay}
     config = (folder / CONFIG).read_text(encoding="utf-8")
     assert f'- targets: ["{listen}"]' in config and "job_name: arb\n" in config and f"- {RULES}\n" in config
 

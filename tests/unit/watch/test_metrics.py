@@ -4,7 +4,6 @@ import re
 import socket
 import urllib.request
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,12 +139,6 @@ def test_without_an_engine_or_with_one_of_another_version_the_rest_is_served(sta
 def test_units_end_the_names_and_only_counters_end_in_total() -> None:
     assert {name for name in METRICS if not name.endswith(UNITS)} == COUNTS
     assert all(re.fullmatch(r"arb_[a-z_]+", name) for name in METRICS)
-
-
-def test_the_page_has_every_metric_with_its_help_and_labels(repo_root: Path) -> None:
-    page = (repo_root / "docs" / "WATCH.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(arb_\w+)` \| (.+) \|$", page, re.MULTILINE))
-    assert rows == {name: f"{', '.join(one.labels) or '-'} | {one.help}" for name, one in METRICS.items()}
 
 
 def test_an_address_that_is_taken_is_one_line() -> None:
