@@ -184,7 +184,7 @@ class Placing:
             self._measure(answer)
 
     def _measure(self, answer: PlaceAnswer) -> None:
-        """Count the round trip of an order; one that never left has none."""
+        """Count the round trip of an order; one that was never sent has none."""
         if not answer.sent_ns:
             return
         if isinstance(answer, OutcomeUnknown):

@@ -1,4 +1,4 @@
-"""The room that is left, and the worth of holdings: parts of the present state for metrics."""
+"""The room within budgets and limits, and the worth of holdings: parts of the present state for metrics."""
 
 from collections.abc import Iterator
 from decimal import Decimal, localcontext
@@ -32,8 +32,8 @@ def day_limits(engine: Engine, now_ns: int) -> dict[str, dict[str, str]]:
 def budgets(engine: Engine, venue: str, now_ns: int) -> list[dict[str, Any]]:
     """Return a row for each rate of placements at a venue: what its fullest window still takes, and the limit."""
     return [
-        {"of": "symbol" if rate.per_symbol else "account", "left": left, "limit": rate.count, "ms": rate.window_ms}
-        for left, rate in engine.state.budget.lefts(venue, now_ns)
+        {"of": "symbol" if rate.per_symbol else "account", "free": free, "limit": rate.count, "ms": rate.window_ms}
+        for free, rate in engine.state.budget.lefts(venue, now_ns)
     ]
 
 

@@ -152,18 +152,18 @@ METRICS: dict[str, Described] = {
         "their limit", (), _of_state(lambda state: state["exposure"]["limit_quote_s"])
     ),
     "arb_exposure_day_left_quote_seconds": Described(
-        "exposure left within the limit", (), _of_day("max_exposure_quote_s_per_day", _left)
+        "exposure that its limit still allows", (), _of_day("max_exposure_quote_s_per_day", _left)
     ),
     "arb_day_notional_quote": Described(
         "notional of this UTC day", (), _of_day("daily_notional_quote", lambda limit: limit["used"])
     ),
     "arb_day_notional_left_quote": Described(
-        "notional left within the limit", (), _of_day("daily_notional_quote", _left)
+        "notional that its limit still allows", (), _of_day("daily_notional_quote", _left)
     ),
     "arb_day_loss_quote": Described(
         "loss of this UTC day, 0 for a profit", (), _of_day("daily_loss_quote", lambda limit: limit["used"])
     ),
-    "arb_day_loss_left_quote": Described("loss left within the limit", (), _of_day("daily_loss_quote", _left)),
+    "arb_day_loss_left_quote": Described("loss that its limit still allows", (), _of_day("daily_loss_quote", _left)),
     "arb_late_legs": Described("legs beyond their deadline", (), _of_state(lambda state: len(state["late_legs"]))),
     "arb_unknown_orders": Described(
         "orders that may or may not exist",
@@ -209,7 +209,7 @@ METRICS: dict[str, Described] = {
         "orders that the venue's fullest window still takes", ("venue",), _by_venue(lambda row: row["orders_left"][0])
     ),
     "arb_venue_budget_left": Described(
-        "orders that the fullest window of a rate still takes", ("venue", "kind"), _by_budget("left")
+        "orders that the fullest window of a rate still takes", ("venue", "kind"), _by_budget("free")
     ),
     "arb_venue_budget": Described("orders that a window of a rate takes", ("venue", "kind"), _by_budget("limit")),
     "arb_venue_private_up": Described(

@@ -57,7 +57,7 @@ class RateBudget:
         return free_ns
 
     def lefts(self, venue: str, now_ns: int) -> list[tuple[int, PlaceRate]]:
-        """Return the placements left (>= 0) in the fullest window of each of a venue's rates; the fullest rate first."""
+        """Return for each of a venue's rates, the fullest first, the placements (>= 0) that its fullest window still takes."""
         taken = dict.fromkeys(self._rates[venue], 0)
         for (held_at, rate, _), window in self._taken.items():
             if held_at == venue:

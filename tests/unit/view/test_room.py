@@ -48,4 +48,4 @@ def test_a_held_asset_has_its_price_in_each_quote_that_shows_one() -> None:
     assert Decimal(state["prices"]["BTC"]["USDT"]) == 100
     assert state["prices"]["USDT"] == {"USDT": "1"}
     assert state["prices"].keys() == {asset for held in state["holdings"].values() for asset in held}
-    assert state["venues"][0]["budgets"][0].keys() == {"of", "left", "limit", "ms"}
+    assert state["venues"][0]["budgets"][0].keys() == {"of", "free", "limit", "ms"}
