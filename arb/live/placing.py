@@ -181,9 +181,9 @@ class Placing:
             self._on_bug(f"placing {command.client_order_id} at {command.venue}: {error!r}")
         else:
             self._emit(answer)
-            self._measure(answer)
+            self._measure(command.venue, answer)
 
-    def _measure(self, answer: PlaceAnswer) -> None:
+    def _measure(self, venue: str, answer: PlaceAnswer) -> None:
         """Count the round trip of an order; one that was never sent has none."""
         if not answer.sent_ns:
             return
@@ -192,7 +192,7 @@ class Placing:
         else:
             outcome = Outcome.REJECTED if isinstance(answer, OrderRejected) else Outcome.ACCEPTED
             ended_ns = answer.acked_ns
-        self._round_trips[answer.venue, outcome].add(ended_ns - answer.sent_ns)
+        self._round_trips[venue, outcome].add(ended_ns - answer.sent_ns)
 
     def _on_bug(self, text: str) -> None:
         self._on_incident(IncidentKind.EXECUTOR_ERROR, text)

@@ -33,7 +33,7 @@ def budgets(engine: Engine, venue: str, now_ns: int) -> list[dict[str, Any]]:
     """Return a row for each rate of placements at a venue: what its fullest window still takes, and the limit."""
     return [
         {"of": "symbol" if rate.per_symbol else "account", "free": free, "limit": rate.count, "ms": rate.window_ms}
-        for free, rate in engine.state.budget.lefts(venue, now_ns)
+        for free, rate in engine.state.budget.left_by_rate(venue, now_ns)
     ]
 
 

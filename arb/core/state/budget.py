@@ -56,7 +56,7 @@ class RateBudget:
                     free_ns = max(free_ns, first_ns + rate.window_ms * NS_PER_MS)
         return free_ns
 
-    def lefts(self, venue: str, now_ns: int) -> list[tuple[int, PlaceRate]]:
+    def left_by_rate(self, venue: str, now_ns: int) -> list[tuple[int, PlaceRate]]:
         """Return for each of a venue's rates, the fullest first, the placements (>= 0) that its fullest window still takes."""
         taken = dict.fromkeys(self._rates[venue], 0)
         for (held_at, rate, _), window in self._taken.items():
@@ -68,7 +68,7 @@ class RateBudget:
 
     def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
         """Return the placements left (>= 0) in a venue's fullest window, its limit, and its length in ms."""
-        left, rate = self.lefts(venue, now_ns)[0]
+        left, rate = self.left_by_rate(venue, now_ns)[0]
         return left, rate.count, rate.window_ms
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:

@@ -31,13 +31,13 @@ def test_the_limits_of_the_day_have_their_use() -> None:
 
 def test_each_rate_has_what_its_fullest_window_takes_and_the_fullest_rate_is_first() -> None:
     budget, now_ns = RateBudget({"gate": (SYMBOL_RATE, MINUTE)}), START_NS
-    assert budget.lefts("gate", now_ns) == [(4, SYMBOL_RATE), (10, MINUTE)]
+    assert budget.left_by_rate("gate", now_ns) == [(4, SYMBOL_RATE), (10, MINUTE)]
     for symbol in ("BTC/USDT", "BTC/USDT", "ETH/USDT"):
         budget.take("gate", symbol, now_ns)
-    assert budget.lefts("gate", now_ns) == [(2, SYMBOL_RATE), (7, MINUTE)]
+    assert budget.left_by_rate("gate", now_ns) == [(2, SYMBOL_RATE), (7, MINUTE)]
     assert budget.left("gate", now_ns) == (2, 4, 500)
     later_ns = now_ns + 600 * NS_PER_MS
-    assert budget.lefts("gate", later_ns) == [(7, MINUTE), (4, SYMBOL_RATE)]
+    assert budget.left_by_rate("gate", later_ns) == [(7, MINUTE), (4, SYMBOL_RATE)]
     assert budget.left("gate", later_ns) == (7, 10, 60_000)
 
 
