@@ -10,12 +10,11 @@ import math
 import os
 import selectors
 import types
-from bisect import bisect_left
-from collections.abc import Callable, Coroutine, Generator
-from itertools import accumulate
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeVar
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from arb.durations import Durations
 
 OTHER = "other"
 WAKING_UP = "waking up"
@@ -28,8 +27,6 @@ BUSY_PERCENT = 4
 """At most so much while others want the machine's processors, of which all are taken."""
 _EARLY_NS = NS_PER_MS // 2
 """How much too early idle work may begin: epoll waits whole milliseconds, rounded up, and it would be late by up to one."""
-_PARTS = 8
-"""How finely durations are kept apart within a power of two: to an eighth."""
 
 T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
@@ -37,37 +34,6 @@ IdleWork = Callable[[], bool]
 """Does the next part of some work, quickly, and returns whether a round of it is complete."""
 
 log = logging.getLogger(__name__)
-
-
-class Durations:
-    """How long something took, in ns: counted exactly, kept to an eighth."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total_ns = 0
-        self.max_ns = 0
-        self._counts: dict[int, int] = {}
-
-    def add(self, ns: int) -> None:
-        self.count += 1
-        self.total_ns += ns
-        if ns > self.max_ns:
-            self.max_ns = ns
-        power = ns.bit_length()
-        place = power * _PARTS + (ns >> (power - 4) & 7) if power > 3 else ns
-        self._counts[place] = self._counts.get(place, 0) + 1
-
-    def quantiles_ns(self, *shares: float) -> list[int]:
-        """Return durations that these shares (0 .. 1) of all do not exceed, an eighth too long at most; 0 for none."""
-        if not self.count:
-            return [0] * len(shares)
-        places = sorted(self._counts)
-        seen = list(accumulate(map(self._counts.__getitem__, places)))
-        found = []
-        for share in shares:
-            power, part = divmod(place := places[bisect_left(seen, share * self.count)], _PARTS)
-            found.append(min(self.max_ns, ((part + 9) << (power - 4)) - 1 if place >= 4 * _PARTS else place))
-        return found
 
 
 class Turns:
@@ -78,6 +44,11 @@ class Turns:
         self.idle_work: IdleWork | None = None
         """Work done a part at a time while the loop is idle; None: nothing."""
         self._taken: dict[str, Durations] = {}
+
+    @property
+    def taken(self) -> Mapping[str, Durations]:
+        """Return how long turns took so far, by cause."""
+        return self._taken
 
     def begin(self) -> None:
         """Forget the counts so far: a start is no part of the measurement."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ from arb.core.messages.records import IncidentRecord
 from arb.core.state.positions.holdings import KnownInventory, known_inventory
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
+from arb.live.delays import FSYNC, WRITE, Delays
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import at_first, hand_over
 from arb.live.feed import StateFeed
@@ -144,6 +146,7 @@ class Run:
         self._make_client = make_client
         self._display: DisplayOnly | None = None  # the venues a paper run only shows, besides those it trades at
         self._clock = SystemClock()
+        self._delays = Delays(self._clock)
         self._rng: random.Random = system_random()
         self._venues = VenueSide(settings, options, keys or {}, self._clock, self._rng, wrap, examines=examines)
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
@@ -308,6 +311,7 @@ class Run:
                 retention=retention,
                 blocked=self._ledger_blocked,
                 on_set_aside=lambda refused: call_soon(loop, lambda: self._on_set_aside(refused)),
+                waiting=self._delays.ledger,
             )
             return self._ledger
 
@@ -329,7 +333,7 @@ class Run:
             make_feeds=self._venues.feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
-            sync=lambda: asyncio.to_thread(journal.sync),
+            sync=partial(self._sync, journal),
             upkeep=partial(self._keep_small, journal),
             recall=lambda command, former: asyncio.to_thread(recall, journal, command, former),
             halt_file_of=self._journal_path,
@@ -347,6 +351,7 @@ class Run:
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,
             turns=self._turns,
+            delays=self._delays,
             views=self._views,
             ledger_blocked=blocked,
             claim=claims.claim,
@@ -360,6 +365,11 @@ class Run:
         assert self._node is not None
         runner = self._node.runner
         await self._turns.named("collecting garbage", keep_collected(lambda: runner.idle))
+
+    async def _sync(self, journal: Journal) -> None:
+        began_ns = self._clock.monotonic_ns()
+        await asyncio.to_thread(journal.sync)
+        self._delays.of(WRITE, FSYNC).add(self._clock.monotonic_ns() - began_ns)
 
     async def _keep_small(self, journal: Journal) -> bool:
         """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
@@ -376,7 +386,10 @@ class Run:
         forecast = Forecast()
         yield StateFeed(
             self._journal_path,
-            lambda: state_in_parts(engine, self._clock.wall_ns(), forecast),
+            lambda: chain(
+                state_in_parts(engine, self._clock.wall_ns(), forecast),
+                self._delays.parts(self._turns, engine.state.books.connections.values()),
+            ),
             lambda: (
                 self._beside()
                 | {"at_ns": self._clock.wall_ns(), "log": [text for one in held for text in one.latest()]}

@@ -1,20 +1,22 @@
-"""`arb watch` and `arb notify test`: the companion of an engine, and one message to each receiver."""
+"""`arb watch` and `arb notify test`: an engine's companion, the files for its metrics, and one message to each receiver."""
 
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from arb.app import found_journal, journals_of, stores
 from arb.app.resting import Resting, watch_keys
 from arb.clock import Clock, SystemClock, system_random
-from arb.config import Mode, Settings
+from arb.config import MetricsSettings, Mode, Settings
 from arb.config.keys import KeyPlaces
 from arb.config.ledger_url import DEMO
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, VenueAuthError
 from arb.store.journal.guards import InstanceLock
 from arb.store.ledger.database import mask_url
 from arb.watch.companion import Companion
+from arb.watch.desk_files import DEFAULT_LISTEN, write_files
 from arb.watch.engine import EngineSigns
 from arb.watch.guard import Guard
 from arb.watch.memory import Memory, memory_path
@@ -76,6 +78,17 @@ def guard_of(settings: Settings, places: KeyPlaces, clock: Clock) -> Guard:
             f"[watch] cancel: {error}: give the companion a key that may trade and not withdraw"
         ) from None
     return Guard(resting.cancel)
+
+
+def write_desk_files(folder: Path, metrics: MetricsSettings) -> dict[str, Any]:
+    """Write the files for Prometheus and Grafana; return their places, and the setting that is missing for them, if one is.
+
+    Raises `ConfigError` where one of them exists with another content, or the folder takes none.
+    """
+    metrics.address()  # refuses a text that is no address
+    written = write_files(folder, metrics.listen or DEFAULT_LISTEN)
+    missing = {} if metrics.listen else {"set": f'[metrics] listen = "{DEFAULT_LISTEN}"'}
+    return {"written": [str(path) for path in written], **missing}
 
 
 def engine_of(settings: Settings, mode: str, db: str | None) -> Engine:

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,7 @@ class Companion:
         self._rows: list[dict[str, Any]] = []
         self._run: dict[str, Any] | None = None
         self._today: Mapping[str, Any] = {}
+        self._disk_free_bytes: int | None = None
         self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = 0
         self._trouble = ""
         self._since: dict[str, int] = {}
@@ -91,8 +93,12 @@ class Companion:
             threading.Thread(target=self._beat, daemon=True).start()
 
     def _read(self, now_ns: int) -> None:
-        """Read the alerts that are open, or ended lately, and the latest run."""
+        """Read the alerts that are open, or ended lately, the latest run, and how much space is free."""
         trouble = ""
+        try:
+            self._disk_free_bytes = shutil.disk_usage(self._memory.path.parent).free
+        except OSError:
+            self._disk_free_bytes = None
         try:
             with bounded():
                 reader = self._reader = self._reader or LedgerReader(self._url)
@@ -181,6 +187,7 @@ class Companion:
             alerts=[row for row in self._rows if row["acknowledged_ns"] is None],
             today=self._today,
             run=self._run,
+            disk_free_bytes=self._disk_free_bytes,
             receivers={each.name: (each.taken, each.failures) for each in self._receivers},
         )
 

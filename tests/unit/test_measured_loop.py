@@ -5,7 +5,6 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Coroutine
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -20,7 +19,6 @@ from arb.measured_loop import (
     IDLE_WORK,
     OTHER,
     WAKING_UP,
-    Durations,
     IdlePace,
     Turns,
     measured_loop,
@@ -41,30 +39,6 @@ def busy(ns: int) -> None:
     until_ns = CLOCK.monotonic_ns() + ns
     while CLOCK.monotonic_ns() < until_ns:
         pass
-
-
-@given(st.lists(st.integers(0, 10**12), min_size=1), st.floats(0, 1))
-def test_a_quantile_is_at_most_an_eighth_too_long(taken: list[int], share: float) -> None:
-    durations = Durations()
-    for ns in taken:
-        durations.add(ns)
-    (found,) = durations.quantiles_ns(share)
-    exact = next(ns for place, ns in enumerate(sorted(taken), 1) if place >= share * len(taken))
-    assert exact <= found <= max(exact * 9 / 8, exact + 1)
-    assert (durations.count, durations.max_ns, durations.total_ns) == (len(taken), max(taken), sum(taken))
-
-
-def test_of_nothing_every_quantile_is_zero() -> None:
-    assert Durations().quantiles_ns(0.5, 0.99) == [0, 0]
-
-
-@given(st.lists(st.integers(0, 10**12), min_size=1))
-def test_quantiles_rise(taken: list[int]) -> None:
-    durations = Durations()
-    for ns in taken:
-        durations.add(ns)
-    found = durations.quantiles_ns(0, 0.1, 0.5, 0.5, 0.99, 1)
-    assert all(one <= next_one for one, next_one in pairwise(found))
 
 
 def test_a_turn_is_counted_under_what_ran_in_it() -> None:
