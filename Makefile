@@ -11,6 +11,7 @@
 #   make inventory  what bands of the inventory change where funds are scarce   ARGS="--seeds 5"
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
+#   make companion-day    `arb watch` over a day of virtual time: storms, kills, failing receivers
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
 #   make same    compiled, plain and compared books on one run    ARGS="--minutes 10 --symbols 200 --folder DIR" (resumable)
 #   make fuzz    a million frames that no venue should send, to compiled books   ARGS="--frames 50000 --jobs 2 --resume FILE"
@@ -47,7 +48,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs pictures lock strangers
+.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof companion-day soak feeds fuzz paper same notebook docs pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -119,6 +120,9 @@ feeds: $(DEV_READY)
 
 paper: $(DEV_READY)
 	@$(BIN)/python -m proofs.paper $(ARGS)
+
+companion-day: $(DEV_READY)
+	@$(BIN)/python -m proofs.companion_day $(ARGS)
 
 soak: $(DEV_READY)
 	@$(BIN)/python -m proofs.soak $(ARGS)

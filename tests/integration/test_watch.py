@@ -15,7 +15,7 @@ import pytest
 from arb.clock import NS_PER_S, SystemClock
 from arb.watch.memory import memory_path
 from tests.integration.support import DB, Process, arb, arb_anew, end_of, engine_of, run_arb, write_config
-from tests.unit.store.ledger.test_alerts import Stores, drift
+from tests.unit.store.alert_stores import Stores, drift
 from tests.unit.store.rows import T0, a_run
 from tests.unit.watch.receiving import web_server
 

@@ -27,7 +27,7 @@ from arb.store.ledger.alerts import project
 from arb.store.ledger.database import journal_path, open_engine
 from arb.store.ledger.ledger import prepare_ledger
 from arb.store.ledger.writer import Writer
-from tests.unit.store.ledger.test_alerts import drift
+from tests.unit.store.alert_stores import drift
 from tests.unit.store.rows import a_run
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"

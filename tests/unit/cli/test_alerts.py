@@ -10,8 +10,8 @@ from arb.cli import main
 from arb.clock import SystemClock
 from arb.core.messages.records import IncidentRecord
 from arb.store.journal.journal import Journal
+from tests.unit.store.alert_stores import Stores
 from tests.unit.store.conftest import query
-from tests.unit.store.ledger.test_alerts import Stores
 from tests.unit.store.rows import T0, a_pair, a_run, an_incident
 
 Captured = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from arb.cli import main
 from arb.config import ReviewOptions, Settings
 from arb.documents import EXACT_MAX, encoded
 from arb.market.order import Side
-from tests.unit.store.ledger.test_alerts import Stores
+from tests.unit.store.alert_stores import Stores
 from tests.unit.store.rows import (
     T0,
     a_balance,

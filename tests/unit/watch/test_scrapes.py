@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from arb.watch.metrics import serve
-from tests.unit.store.ledger.test_alerts import Stores
+from tests.unit.store.alert_stores import Stores
 from tests.unit.store.rows import a_run
-from tests.unit.watch.test_companion import STATE, Bench, until
+from tests.unit.watch.bench import STATE, Bench, until
 from tests.unit.watch.test_metrics import delays
 
 
