@@ -21,6 +21,7 @@ from arb.masking import clean
 from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
+from arb.store.ledger.migrate import one_moment
 from arb.store.ledger.sums import TodayReader
 from arb.view.page.server import Page
 from arb.view.page.sessions import Sessions
@@ -113,7 +114,7 @@ class Questions:
             rows = self._rows.get(key)
             if rows is None:
                 rows = self._rows[key] = review.sources(self._settings, options)
-        with rows.turn:
+        with rows.turn, one_moment(stores(self._settings, self._mode, self._db)[0]):
             return review.summed_in_words(rows) if part == "report" else drawn(rows, part)
 
     def _holdings(self, options: ReviewOptions) -> Document:
@@ -121,12 +122,15 @@ class Questions:
         from arb.store.ledger.columns import ColumnReader
         from arb.view.report.measure import stretches
 
-        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
-        found = columns.holdings()
+        url, _ = stores(self._settings, self._mode, self._db)
+        with one_moment(url):
+            selection = review.selected(self._settings, options)
+            columns = ColumnReader(url, selection)
+            found, ran = columns.holdings(), columns.runs()
         rows = list(zip(*(found[name].tolist() for name in ("ns", "venue", "asset", "free", "locked")), strict=True))
         if not rows:
             return {
-                "empty": f"no balance {review.selected(options)}".rstrip(),
+                "empty": f"no balance {selection}".rstrip(),
                 "latest": [],
                 "assets": {},
                 "stretches": [],
@@ -144,7 +148,7 @@ class Questions:
                 asset: {venue: points[:: len(points) // 500 + 1] + points[-1:] for venue, points in by_venue.items()}
                 for asset, by_venue in sorted(lines.items())
             },
-            "stretches": [list(span) for span in stretches(columns.runs(), rows[0][0], rows[-1][0])],
+            "stretches": [list(span) for span in stretches(ran, rows[0][0], rows[-1][0])],
         }
 
     def _reconciliation(self, options: ReviewOptions) -> Document:

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
 
 from arb.clock import utc_text
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]
@@ -90,6 +91,13 @@ def short_amount(amount: Any, *, signed: bool = False) -> str:
     digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
     shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
     return f"{shown:{'+' if signed else ''}f}"
+
+
+def short_id(pair_id: int, state: State) -> str:
+    """Return a pair's short id (`3-17`), or its number in the newest run before the ledger was read."""
+    run, number = divmod(pair_id, IDS_PER_RUN)
+    known = state.get("today", {}).get("runs", {}).get(run)
+    return str(number) if known is None else f"{known}-{number}"
 
 
 def span_of(seconds: float) -> str:

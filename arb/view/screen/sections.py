@@ -4,8 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.state.engine_state import IDS_PER_RUN
-from arb.view.plain import net_text, short_amount, span_of, standing
+from arb.view.plain import net_text, short_amount, short_id, span_of, standing
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
 from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
@@ -69,13 +68,13 @@ def notices(state: State, width: int) -> Section:
 
 
 def alerts(found: list[dict[str, Any]], now_ns: int, width: int) -> Section:
-    """Return what needs a person, in the order given, each with what to do; the number is what `arb alerts ack` takes."""
+    """Return what needs a person, in the order given, each with what to do; `arb alerts ack` takes the short id."""
     rows: list[Line] = []
     for alert in found:
         times = f", {alert['count']} times" if alert["count"] > 1 else ""
         age = span_of(max(0, now_ns - alert["since_ns"]) / NS_PER_S)
-        number, what = alert["id"] % IDS_PER_RUN, f"{alert['kind']}: {alert['text']}"
-        rows += wrapped(f"! alert {number}: {what} (for {age}{times})", width, "bad")
+        what = f"{alert['kind']}: {alert['text']}"
+        rows += wrapped(f"! alert {alert['short_id']}: {what} (for {age}{times})", width, "bad")
         rows += [(Span("  "), *row) for row in wrapped(f"what to do: {alert['what_to_do']}", width - 2)]
     return Section("alerts", rows, 3, 1)
 
@@ -152,7 +151,7 @@ def marked(row: State) -> str:
 
 
 def pairs(state: State, width: int) -> Section:
-    """Return the pairs that are open; the number is what `arb explain` takes."""
+    """Return the pairs that are open, each with the short id that `arb explain` takes."""
     if "open_pairs" not in state:
         return Section("pairs", (), 5)
     columns = (
@@ -168,7 +167,7 @@ def pairs(state: State, width: int) -> Section:
     rows = [
         [
             marked(pair),
-            f"#{pair['id'] % IDS_PER_RUN}",
+            short_id(pair["id"], state),
             pair["buy"],
             pair["sell"],
             pair["size"],

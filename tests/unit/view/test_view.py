@@ -222,7 +222,7 @@ def test_every_section_is_there() -> None:
         "+12.35",
         "rate_budget",
         "ETH/USDT",
-        "#71",
+        "71",
         "repairing",
     ):
         assert words in text

@@ -7,11 +7,13 @@ from arb.core.messages.events import TimerFired
 from arb.core.messages.records import PairState
 from arb.errors import ConfigError
 from arb.store.journal.journal import Journal
+from arb.store.ledger.database import open_engine
 from arb.store.ledger.ledger import InlineLedger
-from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.migrate import one_moment, upgrade
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
 from arb.store.ledger.sums import counted, read_sums
+from arb.store.ledger.writer import Writer
 from tests.unit.store.rows import (
     T0,
     D,
@@ -124,3 +126,23 @@ def test_the_share_of_an_edge_is_of_the_time_in_which_an_engine_ran(db_url: str,
     assert reader.edge_shares(T0 + 20, T0 + 3600) == {"BTC/USDT": D("0.166667"), "ETH/USDT": D("0.5")}
     assert reader.edge_shares(T0 + 20, T0 + 580) == {"BTC/USDT": D("0.1875"), "ETH/USDT": D("0.5")}
     assert reader.edge_shares(T0 + 601, T0 + 700) == {}
+
+
+def test_within_one_moment_no_reader_sees_what_is_written_meanwhile(reader: LedgerReader, db_url: str) -> None:
+    def counts() -> tuple[int, int, int]:
+        return (
+            len(reader.pairs()),
+            len(LedgerReader(db_url).pairs()),
+            sum(row["pairs"] for row in read_sums(db_url).pairs),
+        )
+
+    before = counts()
+    with one_moment(db_url):
+        seen = [counts()]
+        engine = open_engine(db_url)
+        with engine.begin() as connection:
+            Writer(engine.dialect.name).write(connection, [a_pair(6, run_id=2)])
+        engine.dispose()
+        seen.append(counts())
+    assert seen == [before, before]
+    assert counts() == tuple(number + 1 for number in before)
