@@ -5,21 +5,17 @@ Filters are the commands' own (`--since --until --run --symbol --venue --kind`),
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from arb.app import control, found_journal, journals_of, review, stores
+from arb.app import control, journals_of, review, stores
+from arb.app.balances import balances
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings, UiOptions
 from arb.errors import ConfigError
-from arb.market.numbers import ZERO
 from arb.masking import clean
-from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
-from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.migrate import one_moment
 from arb.store.ledger.sums import TodayReader
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
 INCIDENTS_MAX = 1_000
-RECONCILED_S = 900
-"""How far back, from a journal's last entry, agreements and fills are looked for: balances are compared far more often."""
 KEPT_NS = 2 * NS_PER_S
 """How long an answer serves further questions that are the same."""
 AT_ONCE = 2
@@ -64,7 +58,7 @@ class Questions:
             "holdings": self._holdings,
             "incidents": lambda options: review.incidents(settings, options, INCIDENTS_MAX),
             "alerts": lambda options: review.alerts(settings, options),
-            "reconciliation": self._reconciliation,
+            "reconciliation": lambda options: balances(settings, options),
         }
 
     async def answer(self, name: str, asked: Mapping[str, str]) -> Document:
@@ -150,34 +144,6 @@ class Questions:
             },
             "stretches": [list(span) for span in stretches(ran, rows[0][0], rows[-1][0])],
         }
-
-    def _reconciliation(self, options: ReviewOptions) -> Document:
-        """Return every balance as its venue last reported it, as our own books have it, and how far apart they may be."""
-        path = found_journal(self._settings, self._mode, self._db)
-        found = _reconciled(path) if path.exists() else []
-        venue, limits = options.rows.get("venue"), self._settings.limits
-        rows = [
-            {
-                "venue": one.venue,
-                "asset": one.asset,
-                "reported": one.reported,
-                "computed": one.computed,
-                "difference": None if one.computed is None else one.reported - one.computed,
-                "agrees": one.computed is not None and one.reported == one.computed,
-                "reported_ns": one.reported_ns,
-                "agreed_ns": one.agreed_ns,
-            }
-            for one in found
-            if venue in (None, one.venue) and (one.reported or one.computed not in (None, ZERO))
-        ]
-        most = f"{limits.drift_ignore_quote:f}"
-        tolerance = f"nothing may be missing; an asset may show more than we compute, worth {most} of the quote"
-        return {"tolerance": tolerance, "balances": rows} | ({} if rows else {"empty": "its journal holds no balance"})
-
-
-def _reconciled(path: Path) -> list[ReconciledBalance]:
-    with closing(JournalReader.open(path)) as journal:
-        return reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
 
 
 def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:

@@ -147,6 +147,22 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         return note_on(reader.modes()) | empty | {"pairs": [_pair(row, short_ids) for row in rows]}
 
 
+def pair_rows(settings: Settings, options: ReviewOptions) -> list[RowDict]:
+    """Return pairs with the columns of `pair_trades`, exact; `x_e8` as `x` in quote, as in `v_pair_trades`."""
+    url, _ = stores(settings, options.mode, options.db)
+    with one_moment(url):
+        reader = LedgerReader(url)
+        rows, short_ids = reader.pairs(selected(settings, options), limit=options.limit), reader.short_ids()
+    return [
+        {"id": row["id"], "short_id": short_ids.of(row["id"])}
+        | {
+            name.removesuffix("_e8"): value * E8 if name.endswith("_e8") and value is not None else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
 def alerts(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the alerts that are open, or all that were selected, the one that last happened first."""
     url, _ = stores(settings, options.mode, options.db)

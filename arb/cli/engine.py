@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from arb.cli.answers import to_json
 from arb.cli.ending import ending
 from arb.cli.progress import still
 from arb.cli.shared import (
@@ -23,7 +24,6 @@ from arb.cli.shared import (
     SEED,
     Given,
     demo_option,
-    to_json,
     with_settings,
 )
 from arb.config import Mode, RunOptions, database_url, require_consents

@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
 
 from arb.clock import utc_text
-from arb.core.state.engine_state import IDS_PER_RUN
+from arb.market.ids import IDS_PER_RUN
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Executable, Select, func, or_, select, text
 
 from arb.clock import NS_PER_S
 from arb.core.messages.recovery_records import PlanRecord
-from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError
+from arb.market.ids import IDS_PER_RUN
 from arb.store.journal.reader import Entry, JournalReader
 from arb.store.ledger.alerts import as_shown
 from arb.store.ledger.migrate import Reader

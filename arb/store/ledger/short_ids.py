@@ -8,8 +8,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError
+from arb.market.ids import IDS_PER_RUN
 from arb.masking import clean
 
 ID_MAX = 2**63 - 1

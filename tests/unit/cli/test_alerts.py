@@ -44,12 +44,18 @@ def listed(ledger: str, capsys: Captured, *options: str) -> list[dict[str, Any]]
 def test_the_latest_comes_first_with_what_to_do(ledger: str, capsys: Captured) -> None:
     assert main(["alerts", "--db", ledger]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "1000000003  carried  BTC/USDT  2023-11-14 23:13:20.000",
-        "    one leg filled short",
-        "    to do: run `arb flatten --reason TEXT`, or trade the base by hand",
-        "1000000001  balance_drift  gate  2023-11-14 22:13:20.000, 2 times since 2023-11-14 22:13:20.000",
-        "    BTC differs 2 | BTC differs 1",
-        "    to do: find the cause at the venue (a manual trade, a transfer, interest), then run `arb resume --reason TEXT`",
+        "alerts",
+        "alert  kind                last at              count  text",
+        "1-3    carried BTC/USDT    2023-11-14 23:13:20      1  one leg filled short. To",
+        "                                                       do: run `arb flatten",
+        "                                                       --reason TEXT`, or trade",
+        "                                                       the base by hand",
+        "1-1    balance_drift gate  2023-11-14 22:13:20      2  BTC differs 2 | BTC",
+        "                                                       differs 1. To do: find",
+        "                                                       the cause at the venue (a",
+        "                                                       manual trade, a transfer,",
+        "                                                       interest), then run `arb",
+        "                                                       resume --reason TEXT`",
     ]
 
 

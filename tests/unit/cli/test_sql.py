@@ -58,7 +58,7 @@ def everything(url: str) -> list[Any]:
 
 def test_one_question_is_answered_as_a_table(ledger: str, capsys: Captured) -> None:
     assert main(["sql", "SELECT id, halted, mode FROM runs;", "--db", ledger]) == 0
-    assert capsys.readouterr() == ("id  halted  mode\n1   -       sandbox\n(1 row)\n", "")
+    assert capsys.readouterr() == ("id  halted  mode\n 1  -       sandbox\n(1 row)\n", "")
 
 
 def test_as_json_it_is_one_document_with_exact_numbers(ledger: str, capsys: Captured) -> None:
