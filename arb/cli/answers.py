@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _IDS = re.compile(r"(?:.*_)?ids?|run|seed|level|exit_code|.*_number|names|day_utc")
 """Columns whose digits are no amount: they are written as they are."""
 _EXACT = re.compile(
-    r"(?:.*_)?(?:size|price|limit|total|percent)|ask|bid|to_buy|to_sell|filled|fee|tick|lot|change|free|locked|reported|computed"
+    r"(?:.*_)?(?:size|price|limit|total|percent|fee)|ask|bid|to_buy|to_sell|filled|tick|lot|change|free|locked|reported|computed"
     r"|difference|min_edge_bps"
 )
 """Columns whose numbers are shown to their last digit; of other amounts two decimals are."""
@@ -136,8 +136,8 @@ def _read_by_people(value: Any) -> Any:
 
 
 def _parts(document: dict[str, Any], width: int, *, full: bool) -> Iterator[Line]:
-    """Yield scalars as lines with their names, and all else under a heading; what is empty only if `full`."""
-    shown = [(key, item) for key, item in document.items() if full or item not in (None, [], {}, "")]
+    """Yield scalars as lines with their names, and all else under a heading; what is not known only if `full`."""
+    shown = [(key, item) for key, item in document.items() if full or item is not None]
     label = max((len(_words(key)) for key, item in shown if not _is_group(item)), default=0) + 2
     begun = False
     for is_group, entries in groupby(shown, key=lambda entry: _is_group(entry[1])):

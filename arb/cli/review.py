@@ -160,11 +160,11 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     counts = ("repaired_pairs", "orders", "fills")
     tables = ("waterfall", "days", "venue_pairs", "symbols", "unproved", "refused", "what_if", "execution")
     return (
-        {name: document[name] for name in facts if name in document}
+        {name: document[name] for name in facts if document.get(name)}
         | {"runs": len(document["runs"])}
         | {name: document[name] for name in counts}
         | {"earned": earned}
-        | {TITLES.get(name, name): document[name] for name in tables}
+        | {TITLES.get(name, name): document[name] for name in tables if document[name]}
         | {"incidents_by_kind": document["incidents"], "more": "--full has every table and every digit"}
     )
 

@@ -97,7 +97,7 @@ def test_the_table_for_people_has_a_line_for_each_and_no_more_than_it_knows(venu
     ended = run_arb("markets", "--top", "5", cwd=tmp_path)
     assert ended.code == 0 and ended.err == ""
     [btc] = [line for line in ended.out.splitlines() if line.split()[:1] == ["BTC/USDT"]]
-    assert btc.split()[1] == "gate,okx,bitget" and btc.split()[-1] == "same"
+    assert btc.split()[1] == "gate,okx,bitget" and max(map(len, ended.out.splitlines())) <= 80
     ended = run_arb("markets", "--top", "5", "--csv", cwd=tmp_path)
     [btc_row] = [row for row in csv.DictReader(io.StringIO(ended.out, newline="")) if row["symbol"] == "BTC/USDT"]
     assert Decimal(btc_row["volume_quote"]) > 10**9

@@ -265,7 +265,7 @@ def test_the_two_books_stand_next_to_each_other_with_what_the_plan_took_of_each_
 def test_a_pair_without_books_says_why_and_is_explained_as_before(kind: str, says: str) -> None:
     document = explanation(a_story(kind=kind))
     assert document["books"]["note"].startswith(f"{says}: ") and document["books"]["levels"] == []
-    assert f"books\n  note  {says}: " in shown(document) and document["steps"]
+    assert f"books\n  note    {says}: " in shown(document) and document["steps"]
 
 
 def test_every_pair_of_a_ledger_of_before_is_explained_without_books(tmp_path: Path) -> None:

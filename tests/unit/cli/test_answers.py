@@ -36,10 +36,10 @@ def test_scalars_and_tables_have_headings_and_what_is_empty_is_left_out() -> Non
         "lines": "a\nb",
     }
     assert text(document) == [
-        *("db  sqlite", ""),
+        *("db    sqlite", ""),
         *("net", "USDT    10.00", "BTC   0.00012", ""),
         *("pairs", "pair  state", "1-1   completed", "1-12  -", ""),
-        *("ok  yes", ""),
+        *("ok    yes", "none  none", ""),
         *("lines", "a", "b"),
     ]
     assert "halted  -" in text(document, full=True)
