@@ -97,7 +97,8 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
         given.show(summary)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        where = _ledger_options(mode, options.db and summary["db"], given.config)
+        db = "URL" if options.db and "***" in summary["db"] else options.db  # a masked one cannot be pasted
+        where = _ledger_options(mode, db, given.config)
         click.echo(ending(summary, exit_code, [*map(quote, where)], width))
     return exit_code
 

@@ -16,7 +16,7 @@ from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, hide_known
 from arb.core.messages.records import PairKind
-from arb.errors import EXIT_OK, ConfigError
+from arb.errors import EXIT_OK, ArbError, ConfigError
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
@@ -113,16 +113,30 @@ def row_options(command: F) -> F:
 
 def alert_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue`, which select rows that have no kind of pair."""
-    options = (
+    options: tuple[tuple[str, Any, str, str], ...] = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before this time; a day includes all of it."),
-        ("--run", click.IntRange(min=1), "N", "Only this run, by its number."),
+        ("--run", click.IntRange(min=1), "N", "Only this run, by its number or its id."),
         ("--symbol", str, "SYMBOL", "Only this symbol, for example BTC/USDT."),
         ("--venue", str, "VENUE", "Only this venue."),
     )
     for name, kind, shown, text in reversed(options):
-        command = click.option(name, type=kind, metavar=shown, help=text)(command)
+        command = click.option(name, type=kind, metavar=shown, help=text, shell_complete=_known(name))(command)
     return command
+
+
+def _known(option: str) -> Callable[[click.Context, click.Parameter, str], list[str]] | None:
+    """Return what completes the value of an option in a shell: the enabled venues, or the symbols of the settings."""
+
+    def known(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        try:
+            settings = settings_from(context.params.get("config"), keys=False)
+        except ArbError:
+            return []
+        names = settings.venues.enabled() if option == "--venue" else settings.run.symbols
+        return [name for name in names if name.startswith(begun)]
+
+    return known if option in ("--venue", "--symbol") else None
 
 
 def sandbox_option(verb: str) -> Callable[[F], F]:

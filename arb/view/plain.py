@@ -11,6 +11,7 @@ from arb.market.ids import IDS_PER_RUN
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]
+DAY_S = 86_400
 SCARCE = Decimal("-0.5")
 """From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
 
@@ -98,6 +99,12 @@ def short_id(pair_id: int, state: State) -> str:
     run, number = divmod(pair_id, IDS_PER_RUN)
     known = state.get("today", {}).get("runs", {}).get(run)
     return str(number) if known is None else f"{known}-{number}"
+
+
+def exposed_today(exposure: dict[str, Any]) -> str:
+    """Return the exposure of the UTC day and its limit as amounts that, unhedged all day, would come to the same."""
+    used, limit = (short_amount(Decimal(exposure[name]) / DAY_S) for name in ("quote_s", "limit_quote_s"))
+    return f"today on average {used} of at most {limit}"
 
 
 def span_of(seconds: float) -> str:

@@ -109,10 +109,10 @@ def require_current(db_url: str, engine: Engine) -> None:
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     _refuse_newer(db_url, found)
+    if found is None:
+        raise ConfigError(f"ledger {mask_url(db_url)}: nothing ran here yet: start an engine with `arb run`")
     if found != head():
-        raise ConfigError(
-            f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
-        )
+        raise ConfigError(f"ledger {mask_url(db_url)}: schema {found}, this arb needs {head()}; run `arb db upgrade`")
 
 
 class Reader:

@@ -19,7 +19,7 @@ from arb.view.screen.terminal import Terminal
 log = logging.getLogger(__name__)
 
 REFRESH_S = 0.25
-READ_EVERY_S = 5.0
+READ_EVERY_S = 2.0
 ASKED_AT_MOST_S = 30.0
 """A question ends after this time without an answer: a later `y` means something else."""
 SAID_FOR_S = 15.0

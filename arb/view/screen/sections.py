@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.view.plain import net_text, short_amount, short_id, span_of, standing
+from arb.view.plain import exposed_today, net_text, short_amount, short_id, span_of, standing
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
 from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
@@ -52,7 +52,7 @@ def exposure(state: State, width: int) -> Section:
     if "unhedged" not in state:
         return Section("exposure", (), 1)
     rows, today = state["unhedged"], state["exposure"]
-    used = f"{short_amount(today['quote_s'])} of {today['limit_quote_s']} quote x s today"
+    used = exposed_today(today)
     if not rows:
         return Section("exposure", [joined(width, Span("unhedged 0", "good"), Span(used, "dim"))], 1)
     value, oldest = short_amount(state["unhedged_notional"]), max(row["age_ms"] for row in rows)
@@ -88,7 +88,7 @@ def venues(state: State, width: int) -> Section:
         Column("p99 ms", right=True, rank=4),
         Column("private", rank=2),
         Column("health", rank=3),
-        Column("orders left", rank=6),
+        Column("orders left", right=True, rank=6),
         Column("clock ms", right=True, rank=7),
         Column("", rank=1, flexible=True),
     )
@@ -104,7 +104,7 @@ def venues(state: State, width: int) -> Section:
 def _venue(venue: State) -> list[Span | str]:
     live, _, read = venue["books"].partition("/")
     lags = venue["lags_ms"] or ("-", "-")
-    left, count, window_ms = venue["orders_left"]
+    left, count, _ = venue["orders_left"]
     why = _also(venue["halted"], venue["health_cause"] if venue["health"] != "healthy" else None)
     return [
         venue["venue"],
@@ -113,7 +113,7 @@ def _venue(venue: State) -> list[Span | str]:
         str(lags[1]),
         Span(venue["private"], "" if venue["private"] == "up" else "bad"),
         Span(venue["health"], HEALTH_STYLES.get(venue["health"], "warn")),
-        f"{left}/{count} per {window_ms / 1000:.2g} s",
+        f"{100 * left // count} %",
         "-" if venue["offset_ms"] is None else str(venue["offset_ms"]),
         Span(why, "warn"),
     ]

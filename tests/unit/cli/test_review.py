@@ -5,9 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.shell_completion import ShellComplete
 
 from arb.cli import main
 from arb.cli.progress import progress
+from arb.cli.root import cli
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.writer import Writer
@@ -183,3 +185,19 @@ def test_an_unknown_name_of_a_row_is_one_line_with_the_known_ones(
 ) -> None:
     assert main([command, *option, "--db", two_runs]) == 2
     assert capsys.readouterr() == ("", f"arb: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["pairs", "--venue", "g"], ["gate"]),
+        (["report", "--symbol", "BT"], ["BTC/USDT"]),
+        (["pairs", "--config", "none.toml", "--venue", ""], []),
+    ],
+)
+def test_a_shell_completes_venues_and_symbols_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], found: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    completion = ShellComplete(cli, {}, "arb", "_ARB_COMPLETE")
+    assert [item.value for item in completion.get_completions(words[:-1], words[-1])] == found

@@ -331,3 +331,11 @@ def test_what_psql_is_given_reads_and_does_not_write(postgres_url: str) -> None:
         f'{command} -c "DELETE FROM runs"', shell=True, capture_output=True, text=True, check=False
     )
     assert "read-only transaction" in refused.stderr
+
+
+def test_a_sum_of_amounts_has_no_digit_that_is_a_rounding_error(ledger: str, capsys: Captured) -> None:
+    """0.1 + 0.2 is 0.30000000000000004 in the binary numbers of SQLite's views."""
+    query = "SELECT SUM(x) AS net FROM (SELECT 1e-1 AS x UNION ALL SELECT 2e-1 UNION ALL SELECT 123456e0) amounts"
+    for form, shown in ((), "123456.3"), (("--json",), '"rows":[[123456.3]]}'), (("--csv",), "net\r\n123456.3\r\n"):
+        assert main(["sql", query, "--db", ledger, *form]) == 0
+        assert shown in capsys.readouterr().out.replace('["123456.3"]', "[123456.3]")  # NUMERIC of PostgreSQL is exact

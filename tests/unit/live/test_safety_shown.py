@@ -48,4 +48,4 @@ def test_the_screen_shows_both() -> None:
     rows = picture(present_state(bench.engine, bench.now_ns) | {"about": about}, (120, 40), "")
     text = "\n".join(map(text_of, rows))
     assert "quarantined" in text and "unread 10 >= 10" in text
-    assert "quote x s today" in text and "! UNHEDGED" in text
+    assert "today on average " in text and "! UNHEDGED" in text

@@ -21,7 +21,7 @@ function tiles(state, read) {
   const taken = state.opportunities - Object.values(state.not_taken || {}).reduce((sum, count) => sum + count, 0);
   const found = [];
   if (running(state)) {
-    const today = state.exposure ? `today ${money(state.exposure.quote_s, 0)} of ${money(state.exposure.limit_quote_s, 0)} quote × s` : "";
+    const today = state.exposure ? `today on average ${money(state.exposure.quote_s / 86400, 2)} of at most ${money(state.exposure.limit_quote_s / 86400, 2)}` : "";
     found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", exposed ? `oldest ${duration(oldest / 1000)}; ${today}` : today, exposed ? "bad" : "good"));
   }
   if (read.today) {
@@ -63,7 +63,7 @@ export function venuesCard(state) {
     { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
     { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
     { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
-    { name: "orders left", of: ({ orders_left: left }) => (left ? `${left[0]}/${left[1]} in ${Number((left[2] / 1000).toPrecision(2))} s` : "-"), number: true },
+    { name: "orders left", of: ({ orders_left: left }) => (left ? `${Math.floor(100 * left[0] / left[1])} %` : "-"), number: true },
     { name: "clock ms", of: (row) => shown(row.offset_ms), number: true },
   ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
 }

@@ -98,7 +98,7 @@ async function opportunities({ get }) {
     card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
     card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
       el("p", { class: "dim" }, "an upper bound, for they compete for the same books and balances"))),
-  el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "what each least edge would have kept: of the pairs traded, and of all opportunities seen"),
+  el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "Result at other minimum edges: of the pairs traded, sales of dust left out, and of all opportunities seen."),
     table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), barsOf(found.what_if, (row) => row.net), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
 }
 

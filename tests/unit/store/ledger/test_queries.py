@@ -51,6 +51,12 @@ def test_a_ledger_of_an_older_schema_is_not_read(db_url: str) -> None:
         LedgerReader(db_url)
 
 
+@pytest.mark.no_tables
+def test_of_a_database_without_tables_it_is_said_that_nothing_ran_there(postgres_url: str) -> None:
+    with pytest.raises(ConfigError, match="nothing ran here yet: start an engine with `arb run`"):
+        LedgerReader(postgres_url)
+
+
 def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader) -> None:
     with pytest.raises(ConfigError, match="no pair trade 99"):
         reader.story(99)
