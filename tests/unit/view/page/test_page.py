@@ -299,6 +299,13 @@ def test_a_filter_that_matches_nothing_says_so(client: Client) -> None:
         assert "before 2000" in client.ask(f"/api/{name}?until=2000-01-01")[1]["empty"], name
 
 
+def test_the_story_of_a_pair_is_found_by_its_short_id(client: Client) -> None:
+    client.enter()
+    for pair in client.ask("/api/pairs")[1]["pairs"][:3]:
+        found = client.ask(f"/api/story?id={pair['short_id']}")[1]["pair"]
+        assert (found["id"], found["short_id"]) == (pair["id"], pair["short_id"])
+
+
 def test_a_venue_that_the_ledger_does_not_know_is_refused_with_the_known_ones(client: Client) -> None:
     client.enter()
     for name in ("pairs", "report", "holdings", "incidents"):
