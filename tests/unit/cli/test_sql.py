@@ -335,7 +335,7 @@ def test_what_psql_is_given_reads_and_does_not_write(postgres_url: str) -> None:
 
 def test_a_sum_of_amounts_has_no_digit_that_is_a_rounding_error(ledger: str, capsys: Captured) -> None:
     """0.1 + 0.2 is 0.30000000000000004 in the binary numbers of SQLite's views."""
-    query = "SELECT SUM(x) AS net FROM (SELECT 1e-1 AS x UNION ALL SELECT 2e-1 UNION ALL SELECT 123456e0) amounts"
-    for form, shown in ((), "123456.3"), (("--json",), '"rows":[[123456.3]]}'), (("--csv",), "net\r\n123456.3\r\n"):
+    query = "SELECT 1e-1 + 2e-1 AS net"
+    for form, shown in ((), "0.3"), (("--json",), '"rows":[[0.3]]}'), (("--csv",), "net\r\n0.3\r\n"):
         assert main(["sql", query, "--db", ledger, *form]) == 0
-        assert shown in capsys.readouterr().out.replace('["123456.3"]', "[123456.3]")  # NUMERIC of PostgreSQL is exact
+        assert shown in capsys.readouterr().out.replace('["0.3"]', "[0.3]")  # NUMERIC of PostgreSQL is exact
