@@ -18,8 +18,8 @@ from arb.live.feed import states_of
 from arb.logs import logging_to
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
+from arb.view.lines import encoded
 from arb.view.screen.dialogs import Action, Confirmed
-from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.screen.screen import Hands, Screen, Texts
 from arb.view.screen.terminal import own_terminal

@@ -20,9 +20,9 @@ import click
 from arb.documents import encoded, plain
 from arb.market.symbol import Symbol
 from arb.masking import printable
+from arb.view import lines
+from arb.view.lines import EMPTY, Column, Line, Span, line, wrapped
 from arb.view.plain import short_amount
-from arb.view.screen import lines
-from arb.view.screen.lines import EMPTY, Column, Line, Span, line, wrapped
 
 Rows = Sequence[Mapping[str, Any]]
 UNLIMITED = 1 << 20

@@ -15,6 +15,9 @@ from arb.config import ReviewOptions
 from arb.errors import EXIT_OK, ConfigError
 from arb.view.tty import screen_possible
 
+STOPPED = ("absent_venues", "stopped_assets", "barred_symbols", "not_live")
+"""Of a running engine: what does not trade."""
+
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
@@ -56,8 +59,24 @@ def status_command(given: Given, watch: bool, check: bool, of_run: int | None, *
     elif watch:
         review.watch_status(given.settings, options, lambda document: show(document, as_json=given.as_json))
     else:
-        given.show(review.status(given.settings, options))
+        document = review.status(given.settings, options)
+        given.show(present(document) if given.for_people and document.get("engine") == "running" else document)
     return EXIT_OK
+
+
+def present(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a running engine, exposure first; of what may hinder it only what there is."""
+    from arb.view.plain import exposed_today  # late: the page and the screen have their own words
+
+    hindrances = ("halted", "stops", "blocks", "unknown_orders", "late_legs", "prices_apart", "wallets_closed")
+    counted = ("net", "fees", "pairs", "orders", "fills", "opportunities", "not_taken", "dust", "incidents")
+    return (
+        {name: state[name] for name in ("note", "state", "unhedged_notional", "unhedged") if name in state}
+        | {"exposure": exposed_today(state["exposure_today"])}
+        | {name: state[name] for name in (*hindrances, *STOPPED) if state.get(name)}
+        | {"venues": [{"venue": of, "books": state["books"][of], **state["venue_health"][of]} for of in state["books"]]}
+        | {name: state[name] for name in (*counted, "seconds", "run_id", "db")}
+    )
 
 
 @click.command("pairs")

@@ -12,7 +12,7 @@ from arb.cli.answers import table_of, to_csv, to_json
 from arb.cli.shared import ONE_FORM, Given, csv_option, is_asked, with_ledger
 from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
-from arb.view.screen.lines import text_of
+from arb.view.lines import text_of
 
 if TYPE_CHECKING:
     from arb.store.ledger.read_only import ReadOnlyLedger, Rows

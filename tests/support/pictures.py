@@ -22,8 +22,8 @@ from arb.core.messages.events import HaltAsked, QueueDrained
 from arb.core.messages.records import PairRecord
 from arb.core.messages.settings import Limits
 from arb.store.ledger.tables import WATERFALL
+from arb.view.lines import encoded
 from arb.view.screen.dialogs import Dialogs
-from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state
 from tests.builders import Bench, an_instrument

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from arb.view.screen.lines import Line, Span, line, wrapped
+from arb.view.lines import Line, Span, line, wrapped
 
 Alert = Mapping[str, Any]
 

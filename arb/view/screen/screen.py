@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ArbError
+from arb.view.lines import Line, Span, encoded, wrapped
 from arb.view.screen.dialogs import Action, Confirmed, Dialogs
-from arb.view.screen.lines import Line, Span, encoded, wrapped
 from arb.view.screen.picture import State, picture, waiting
 from arb.view.screen.terminal import Terminal
 

@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
+from arb.view.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
 from arb.view.plain import exposed_today, net_text, short_amount, short_id, span_of, standing
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
-from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
 
 State = dict[str, Any]
 TABLE_LEAST = 2

@@ -14,7 +14,7 @@ from arb.core.messages.settings import AppliedLimit
 from arb.store.journal.reader import Entry
 from arb.store.ledger.queries import LedgerReader, PairStory
 from arb.store.ledger.rebuild import db_upgrade
-from arb.view.screen.lines import text_of
+from arb.view.lines import text_of
 from tests.support.old_files import unpacked
 from tests.unit.store.rows import a_plan
 

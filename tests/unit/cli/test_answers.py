@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from arb.cli import main
 from arb.cli.answers import rows_as_csv, to_csv, to_text
-from arb.view.screen.lines import text_of, width_of
+from arb.view.lines import text_of, width_of
 from tests.unit.cli.test_review import FIRST, OF_RUN, ledger, two_runs
 
 Captured = pytest.CaptureFixture[str]

@@ -14,7 +14,7 @@ from arb.cli.answers import to_json, to_text
 from arb.cli.shared import DURATION, RATE
 from arb.config import Settings
 from arb.config.loader import load_text
-from arb.view.screen.lines import text_of
+from arb.view.lines import text_of
 
 Captured = pytest.CaptureFixture[str]
 _DOUBLE_HASH_OF_NOTHING = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.view.lines import text_of
 from arb.view.screen.dialogs import Action, Confirmed, Dialogs
-from arb.view.screen.lines import text_of
 
 ALERTS = [
     {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
 from arb.store.ledger.tables import WATERFALL
-from arb.view.screen.lines import line, text_of, width_of
+from arb.view.lines import line, text_of, width_of
 from arb.view.screen.picture import picture
 from tests.builders import START_NS
 from tests.unit.view.test_view import EXPOSED, HALT, PAIR, a_state

@@ -1,4 +1,4 @@
-"""Lines of a screen: styled text of a known width in columns, tables of it, and the bytes a terminal takes.
+"""Lines of a terminal: styled text of a known width in columns, tables of it, and the bytes a terminal takes.
 
 A style is one of the words of `SGR`. No line relies on it: what a colour says, a word or a sign says too.
 """
