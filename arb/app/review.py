@@ -17,6 +17,7 @@ from arb.config.loader import nearest
 from arb.errors import ConfigError, require
 from arb.files import put_whole
 from arb.live.control import ask, read_halt_file
+from arb.market.ids import IDS_PER_RUN
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
@@ -142,9 +143,9 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
     with one_moment(url):
         reader, selection = LedgerReader(url), selected(settings, options)
-        rows, short_ids = reader.pairs(selection, limit=options.limit), reader.short_ids()
+        rows, short_ids, newest = reader.pairs(selection, limit=options.limit), reader.short_ids(), reader.last_run_id()
         empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
-        return note_on(reader.modes()) | empty | {"pairs": [_pair(row, short_ids) for row in rows]}
+        return note_on(reader.modes()) | empty | {"pairs": [_pair(row, short_ids, newest) for row in rows]}
 
 
 def pair_rows(settings: Settings, options: ReviewOptions) -> list[RowDict]:
@@ -315,12 +316,13 @@ def _journal_reader(path: Path) -> JournalReader | None:
     return JournalReader.open(path) if path.exists() else None
 
 
-def _pair(row: RowDict, short_ids: ShortIds) -> dict[str, Any]:
-    """Return the columns a person scans a list for; `net` in quote."""
+def _pair(row: RowDict, short_ids: ShortIds, newest: int | None) -> dict[str, Any]:
+    """Return the columns a person scans a list for; `net` in quote, `number` of pairs of the newest run."""
     realised = row["realised_net_e8"]
     return {
         "id": row["id"],
         "short_id": short_ids.of(row["id"]),
+        "number": row["id"] % IDS_PER_RUN if row["run_id"] == newest else None,
         "kind": row["kind"],
         "symbol": row["symbol"],
         "buy": row["buy_venue"],

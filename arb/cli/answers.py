@@ -22,7 +22,7 @@ from arb.market.symbol import Symbol
 from arb.masking import printable
 from arb.view import lines
 from arb.view.lines import EMPTY, Column, Line, Span, line, wrapped
-from arb.view.plain import short_amount
+from arb.view.plain import rounded, short_amount
 
 Rows = Sequence[Mapping[str, Any]]
 UNLIMITED = 1 << 20
@@ -36,16 +36,15 @@ _EXACT = re.compile(
     r"|difference|min_edge_bps"
 )
 """Columns whose numbers are shown to their last digit; of other amounts two decimals are."""
-_FOLDED = frozenset(("text", "found", "remedy", "what_to_do", "coins", "reason_of", "what"))
+_FOLDED = frozenset(("text", "found", "remedy", "what"))
+"""Columns of sentences, continued on the lines below where they are too long."""
 _RANKS = {
     **dict.fromkeys(("exposure_quote_s", "until_at", "sandbox_id", "source", "trade_id"), 9),
     **dict.fromkeys(("id", "version", "run_id", "pair_trade_id", "seen_id", "client_order_id", "took_ms"), 8),
     **dict.fromkeys(("worst_slippage_bps", "liquidity", "edge_share_1h", "volume_quote", "since_at", "seed"), 7),
     **dict.fromkeys(("expected", "hedge_cost", "send_ms_p95", "ack_ms_p95", "fill_ms_p95", "chosen"), 6),
     **dict.fromkeys(("kind", "stage", "send_ms_p50", "fee_planned", "repaired"), 5),
-    **dict.fromkeys(
-        ("net", "best_net", "best_edge_bps", "text", "found", "what_to_do", "remedy", "fees", "symbol"), -1
-    ),
+    **dict.fromkeys(("net", "best_net", "best_edge_bps", "text", "found", "fees", "symbol"), -1),
     "state": 0,
 }
 """Of the columns that do not fit, those of the highest rank are left out first, and of one rank the last."""
@@ -78,10 +77,9 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def rows_as_csv(rows: Rows, columns: Sequence[str] = ()) -> str:
-    """Return rows with names as CSV; without `columns`, those of the first row."""
-    names = list(columns or (rows[0] if rows else ()))
-    return to_csv(names, [[row[name] for name in names] for row in rows])
+def rows_as_csv(rows: Rows) -> str:
+    """Return rows of the same names as CSV; the empty text without rows."""
+    return to_csv(list(rows[0]), [list(row.values()) for row in rows]) if rows else ""
 
 
 def _field(value: Any, name: str) -> str:
@@ -162,7 +160,11 @@ def _words(key: str) -> str:
 
 
 def _fact(name: str, text: str, label: int, width: int) -> list[Line]:
-    first, *more = wrapped(text, max(20, width - label), indent="") or [EMPTY]
+    """Return a named text in lines; one with a word that is wider than the terminal, such as a path, stays whole."""
+    room = max(20, width - label)
+    if any(lines.columns_of(word) > room for word in text.split()):
+        return [line(Span(f"{name:{label}}", "dim"), text)]
+    first, *more = wrapped(text, room, indent="") or [EMPTY]
     return [line(Span(f"{name:{label}}", "dim"), *first), *(line(Span(" " * label), *row) for row in more)]
 
 
@@ -227,13 +229,11 @@ def _written(name: str, value: Any, *, full: bool) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if full or _EXACT.fullmatch(name):
-        number = number if full else round(number, max(0, min(DIGITS, -int(number.as_tuple().exponent))))
+        number = number if full or int(number.as_tuple().exponent) > -DIGITS else rounded(number, DIGITS)
         whole, _, digits = f"{number:,f}".partition(".")
         digits = digits if full else digits.rstrip("0")
         return f"{whole}.{digits}" if digits else whole
-    short = short_amount(number)
-    whole, _, digits = short.partition(".")
-    return f"{Decimal(whole):,f}.{digits}" if len(whole) > 3 else short
+    return short_amount(number, apart=True)
 
 
 def _total(names: Sequence[str], rows: Rows, numeric: set[str], *, full: bool) -> Iterator[Span]:

@@ -3,7 +3,7 @@
 Amounts and lengths of time are for the eye: short, and never a float.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, NamedTuple
 
 from arb.clock import utc_text
@@ -12,6 +12,8 @@ from arb.market.symbol import Symbol
 
 State = dict[str, Any]
 DAY_S = 86_400
+_ANY_LENGTH = Context(prec=1000, rounding=ROUND_HALF_EVEN)
+"""Libraries change how the default context rounds."""
 SCARCE = Decimal("-0.5")
 """From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
 
@@ -86,12 +88,16 @@ def net_text(state: dict[str, Any]) -> str:
     )
 
 
-def short_amount(amount: Any, *, signed: bool = False) -> str:
-    """Return an amount with two decimals, or of a small one its first two digits."""
+def short_amount(amount: Any, *, signed: bool = False, apart: bool = False) -> str:
+    """Return an amount with two decimals, or of a small one its first two digits; `apart`: with commas between thousands."""
     value = Decimal(amount)
     digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
-    shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
-    return f"{shown:{'+' if signed else ''}f}"
+    return f"{rounded(value, digits):{'+' * signed}{',' * apart}f}"
+
+
+def rounded(value: Decimal, digits: int) -> Decimal:
+    """Return a number of any length with so many digits behind the point."""
+    return value.quantize(Decimal(1).scaleb(-digits), context=_ANY_LENGTH)
 
 
 def short_id(pair_id: int, state: State) -> str:

@@ -55,6 +55,13 @@ def test_numbers_are_ranged_right_with_thousands_apart_and_two_decimals() -> Non
     assert "1,234.5678" in "\n".join(text({"pairs": rows}, full=True))
 
 
+@pytest.mark.parametrize("number", ["9" * 40 + ".123456789", "-" + "1" * 60, "0." + "0" * 50 + "1"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_number_of_any_length_is_shown(number: str, full: bool) -> None:
+    shown = text({"rows": [{"net": Decimal(number), "size": Decimal(number)}]}, 400, full=full)[2].replace(",", "")
+    assert number.partition(".")[0] in shown
+
+
 def test_a_total_adds_up_counts_and_the_money_of_one_quote() -> None:
     rows = [{"symbol": f"{base}/USDT", "pairs": 2, "net": Decimal("0.1")} for base in ("BTC", "ETH")]
     assert text({"symbols": rows})[-1].split() == ["total", "4", "0.20"]
@@ -86,6 +93,11 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(rows: list[dict
             assert str(row["net"]) in shown
 
 
+def test_a_path_stays_whole_however_long() -> None:
+    path = f"sqlite:///{'folder/' * 20}ledger.sqlite"
+    assert text({"db": path, "note": "a b"}, 60) == [f"db    {path}", "note  a b"]
+
+
 def test_a_long_text_is_folded_within_its_column() -> None:
     found = text(
         {"checks": [{"check": "clock", "found": "nothing keeps this machine's clock as its kernel reports"}]}, 40
@@ -108,7 +120,7 @@ def test_csv_is_read_back_by_another_reader_to_the_last_digit(rows: list[tuple[A
 
 
 def test_without_rows_csv_has_nothing_to_name() -> None:
-    assert rows_as_csv(()) == "\r\n"
+    assert rows_as_csv(()) == ""
 
 
 def test_pairs_as_csv_have_the_names_and_the_values_of_the_view(two_runs: str, capsys: Captured) -> None:
