@@ -38,6 +38,7 @@ TERMS = [column.removesuffix("_e8") for column in WATERFALL]
 STOP = "q or Ctrl-C: stop"
 ALERT = {
     "id": 3,
+    "short_id": "1-3",
     "seen_id": 3,
     "kind": "balance_drift",
     "text": "okx: DOGE: the venue reports 20 less than fills explain; nothing opens with it there",
@@ -115,7 +116,8 @@ class Market:
         }
         shares = [random.Random(SEED + minute).randrange(0, 9) for minute in range(60)]
         minutes = [sums["realised_net"] * share / sum(shares) for share in shares]
-        return {"quotes": {"USDT": sums | {"pairs": len(closed)}}, "minutes": {"USDT": minutes}, "ran_s": 3600.0}
+        quotes, runs = {"USDT": sums | {"pairs": len(closed)}}, {self.bench.engine.state.run_id: 1}
+        return {"quotes": quotes, "minutes": {"USDT": minutes}, "ran_s": 3600.0, "runs": runs}
 
 
 def _tick(mid: float) -> Decimal:
