@@ -1,4 +1,4 @@
-"""`arb balances`, and the page of reconciliation: what each venue reports, and what our own books have."""
+"""`arb balances`, and the page of reconciliation: the balances that venues report, and those of our own books."""
 
 from contextlib import closing
 from pathlib import Path

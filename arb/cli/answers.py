@@ -1,7 +1,7 @@
 """Answers on stdout, for all commands: one JSON document, rows as CSV, or tables for a person.
 
-Tables know a column by its name: how its numbers are written, whether they add up, and which is left out first where the
-terminal is too narrow. `--full` leaves nothing out and shows every digit; CSV and JSON are exact.
+Tables know a column by its name: how its numbers are written, whether they add up, and which is dropped first where the
+terminal is too narrow. `--full` drops nothing and shows every digit; CSV and JSON are exact.
 """
 
 import csv
@@ -47,7 +47,7 @@ _RANKS = {
     **dict.fromkeys(("net", "best_net", "best_edge_bps", "text", "found", "fees", "symbol"), -1),
     "state": 0,
 }
-"""Of the columns that do not fit, those of the highest rank are left out first, and of one rank the last."""
+"""Of the columns that do not fit, those of the highest rank are dropped first, and of one rank the last."""
 _COUNTS = frozenset(
     (
         *("pairs", "repaired", "orders", "accepted", "rejected", "unknown", "repairs", "fills", "incidents", "open"),
@@ -134,7 +134,7 @@ def _read_by_people(value: Any) -> Any:
 
 
 def _parts(document: dict[str, Any], width: int, *, full: bool) -> Iterator[Line]:
-    """Yield scalars as lines with their names, and all else under a heading; what is not known only if `full`."""
+    """Yield scalars as lines with their names, and all else under a heading; unknown values only if `full`."""
     shown = [(key, item) for key, item in document.items() if full or item is not None]
     label = max((len(_words(key)) for key, item in shown if not _is_group(item)), default=0) + 2
     begun = False

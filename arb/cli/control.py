@@ -162,7 +162,7 @@ def ack_command(
 
 
 def _for_people(alert: dict[str, Any]) -> dict[str, Any]:
-    """Return an alert as a row: what, where, when, how often, and what to do, or who acknowledged it and why."""
+    """Return an alert as a row, with the action to take, or with who acknowledged it and why."""
     if alert.get("acknowledged_ns") is None:
         to_do = f"To do: {alert['what_to_do']}"
     else:

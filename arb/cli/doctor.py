@@ -119,7 +119,7 @@ def _drilled(
 
 
 def _for_people(document: dict[str, Any], *, full: bool) -> dict[str, Any]:
-    """Return what is not a pass, failures first, each with its remedy; the passes as a number, or, if `full`, in rows."""
+    """Return failures, then warnings, each with its remedy; the passes as a number, or, if `full`, in rows."""
     rows = sorted(document["checks"], key=lambda row: ["fail", "warn", "pass"].index(row["result"]))
     counted = ", ".join(f"{document[name]} {name}" for name in ("failed", "warned", "passed"))
     if full:

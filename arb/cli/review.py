@@ -16,7 +16,7 @@ from arb.errors import EXIT_OK, ConfigError
 from arb.view.tty import screen_possible
 
 STOPPED = ("absent_venues", "stopped_assets", "barred_symbols", "not_live")
-"""Of a running engine: what does not trade."""
+"""Of a running engine: venues, assets and symbols that do not trade."""
 
 
 @click.command("status")
@@ -65,7 +65,7 @@ def status_command(given: Given, watch: bool, check: bool, of_run: int | None, *
 
 
 def present(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of a running engine, exposure first; of what may hinder it only what there is."""
+    """Return the state of a running engine, exposure first; of the causes that may hinder it, those that exist."""
     from arb.view.plain import exposed_today  # late: the page and the screen have their own words
 
     hindrances = ("halted", "stops", "blocks", "unknown_orders", "late_legs", "prices_apart", "wallets_closed")
@@ -188,7 +188,7 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-TITLES = {"what_if": "at other least edges, dust sales left out", "unproved": "of unproved coins, in no sum above"}
+TITLES = {"what_if": "at other least edges, without dust sales", "unproved": "of unproved coins, in no sum above"}
 
 
 @click.command("explain")

@@ -50,7 +50,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.as_json or is_asked("--csv") or is_asked("--full"))
 
     def show(self, document: Any, rows: answers.Rows | None = None) -> int:
-        """Print the answer of a command that succeeded, and return its exit code; `rows`: what `--csv` writes."""
+        """Print the answer of a command that succeeded, and return its exit code; `rows`: those that `--csv` writes."""
         show(document, as_json=self.as_json, rows=rows)
         return EXIT_OK
 
@@ -126,7 +126,7 @@ def alert_options(command: F) -> F:
 
 
 def _known(option: str) -> Callable[[click.Context, click.Parameter, str], list[str]] | None:
-    """Return what completes the value of an option in a shell: the enabled venues, or the symbols of the settings."""
+    """Return the completion of an option in a shell: the enabled venues, or the symbols of the settings."""
 
     def known(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
         try:

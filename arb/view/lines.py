@@ -122,7 +122,7 @@ def joined(width: int, *spans: Span) -> Line:
 class Column(NamedTuple):
     """A column of a table: its heading, whether it is ranged right, and its rank: those of high rank are left out first.
 
-    A `flexible` one takes what the others leave, and is shortened where that is too little; one that `folds` is continued on
+    A `flexible` one takes the rest of the width, and is shortened where that is too little; one that `folds` is continued on
     the lines below.
     """
 
