@@ -26,7 +26,6 @@ from arb.errors import ArbError, CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
-from arb.masking import clean
 from arb.store.journal.guards import running_engines
 from arb.store.journal.journal import Journal
 
@@ -106,9 +105,7 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
     from arb.store.ledger.queries import LedgerReader  # late: a halt waits for no database
 
     url, _ = stores(settings, options.mode, options.db)
-    if not options.ident.isdecimal() or len(options.ident) > len(str(INT64_MAX)):
-        raise ConfigError(f"{clean(options.ident, 40)!r} is no alert: give an id as `arb alerts` shows it")
-    alert = LedgerReader(url).alert(int(options.ident))
+    alert = LedgerReader(url).alert(options.ident)
     if alert["acknowledged_ns"] is not None:
         at, by = utc_text(alert["acknowledged_ns"]), alert["acknowledged_by"]
         raise ConfigError(f"alert {alert['id']}: acknowledged before, by {by} at {at}: {alert['reason']}")

@@ -5,22 +5,19 @@ Filters are the commands' own (`--since --until --run --symbol --venue --kind`),
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from arb.app import control, found_journal, journals_of, review, stores
+from arb.app import control, journals_of, review, stores
+from arb.app.balances import balances
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings, UiOptions
 from arb.errors import ConfigError
-from arb.market.numbers import ZERO
 from arb.masking import clean
-from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
-from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
+from arb.store.ledger.migrate import one_moment
 from arb.store.ledger.sums import TodayReader
 from arb.view.page.server import Page
 from arb.view.page.sessions import Sessions
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
 INCIDENTS_MAX = 1_000
-RECONCILED_S = 900
-"""How far back, from a journal's last entry, agreements and fills are looked for: balances are compared far more often."""
 KEPT_NS = 2 * NS_PER_S
 """How long an answer serves further questions that are the same."""
 AT_ONCE = 2
@@ -63,7 +58,7 @@ class Questions:
             "holdings": self._holdings,
             "incidents": lambda options: review.incidents(settings, options, INCIDENTS_MAX),
             "alerts": lambda options: review.alerts(settings, options),
-            "reconciliation": self._reconciliation,
+            "reconciliation": lambda options: balances(settings, options),
         }
 
     async def answer(self, name: str, asked: Mapping[str, str]) -> Document:
@@ -113,7 +108,7 @@ class Questions:
             rows = self._rows.get(key)
             if rows is None:
                 rows = self._rows[key] = review.sources(self._settings, options)
-        with rows.turn:
+        with rows.turn, one_moment(stores(self._settings, self._mode, self._db)[0]):
             return review.summed_in_words(rows) if part == "report" else drawn(rows, part)
 
     def _holdings(self, options: ReviewOptions) -> Document:
@@ -121,12 +116,15 @@ class Questions:
         from arb.store.ledger.columns import ColumnReader
         from arb.view.report.measure import stretches
 
-        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
-        found = columns.holdings()
+        url, _ = stores(self._settings, self._mode, self._db)
+        with one_moment(url):
+            selection = review.selected(self._settings, options)
+            columns = ColumnReader(url, selection)
+            found, ran = columns.holdings(), columns.runs()
         rows = list(zip(*(found[name].tolist() for name in ("ns", "venue", "asset", "free", "locked")), strict=True))
         if not rows:
             return {
-                "empty": f"no balance {review.selected(options)}".rstrip(),
+                "empty": f"no balance {selection}".rstrip(),
                 "latest": [],
                 "assets": {},
                 "stretches": [],
@@ -144,36 +142,8 @@ class Questions:
                 asset: {venue: points[:: len(points) // 500 + 1] + points[-1:] for venue, points in by_venue.items()}
                 for asset, by_venue in sorted(lines.items())
             },
-            "stretches": [list(span) for span in stretches(columns.runs(), rows[0][0], rows[-1][0])],
+            "stretches": [list(span) for span in stretches(ran, rows[0][0], rows[-1][0])],
         }
-
-    def _reconciliation(self, options: ReviewOptions) -> Document:
-        """Return every balance as its venue last reported it, as our own books have it, and how far apart they may be."""
-        path = found_journal(self._settings, self._mode, self._db)
-        found = _reconciled(path) if path.exists() else []
-        venue, limits = options.rows.get("venue"), self._settings.limits
-        rows = [
-            {
-                "venue": one.venue,
-                "asset": one.asset,
-                "reported": one.reported,
-                "computed": one.computed,
-                "difference": None if one.computed is None else one.reported - one.computed,
-                "agrees": one.computed is not None and one.reported == one.computed,
-                "reported_ns": one.reported_ns,
-                "agreed_ns": one.agreed_ns,
-            }
-            for one in found
-            if venue in (None, one.venue) and (one.reported or one.computed not in (None, ZERO))
-        ]
-        most = f"{limits.drift_ignore_quote:f}"
-        tolerance = f"nothing may be missing; an asset may show more than we compute, worth {most} of the quote"
-        return {"tolerance": tolerance, "balances": rows} | ({} if rows else {"empty": "its journal holds no balance"})
-
-
-def _reconciled(path: Path) -> list[ReconciledBalance]:
-    with closing(JournalReader.open(path)) as journal:
-        return reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
 
 
 def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:

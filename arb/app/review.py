@@ -13,16 +13,18 @@ from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
-from arb.core.state.engine_state import IDS_PER_RUN
+from arb.config.loader import nearest
 from arb.errors import ConfigError, require
 from arb.files import put_whole
 from arb.live.control import ask, read_halt_file
-from arb.masking import clean
+from arb.market.ids import IDS_PER_RUN
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
+from arb.store.ledger.migrate import one_moment
 from arb.store.ledger.queries import LedgerReader, RowDict
 from arb.store.ledger.selection import Selection, selection_of
+from arb.store.ledger.short_ids import ShortIds
 from arb.store.ledger.sums import E8, Sums, counted, read_sums
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from arb.view.report.summary import Sources
 
 WATCH_EVERY_S = 1.0
-ID_MAX = 2**63 - 1
-"""The greatest id that a row of a ledger can have."""
 PAIRS_SHOWN, INCIDENTS_SHOWN = 1_000, 300
 """How many rows of each a page in a file holds, so that a year's is no larger than a day's."""
 BEGINS = b"<!doctype html>"
@@ -44,7 +44,8 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """
     url, _ = stores(settings, options.mode, options.db)
     if narrowed(options):
-        return _sums_of(url, selected(options))
+        with one_moment(url):
+            return _sums_of(url, selected(settings, options))
     journal = Path()
     answer = None
     for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
@@ -53,8 +54,14 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
             break
     if answer is not None and "error" not in answer:
         return {"engine": "running"} | answer
-    reader = LedgerReader(url)
-    run_id = options.rows.get("run") or reader.last_run_id()
+    with one_moment(url):
+        return _of_run(LedgerReader(url), url, options.rows.get("run"), journal)
+
+
+def _of_run(reader: LedgerReader, url: str, number: int | None, journal: Path) -> dict[str, Any]:
+    """Return the sums of a run, by its number or id; of the latest one for None."""
+    short_ids = reader.short_ids()
+    run_id = reader.last_run_id() if number is None else short_ids.run_id(number)
     if run_id is None:
         raise ConfigError(f"ledger {mask_url(url)}: no run yet: start one with `arb run`")
     run, sums = reader.run(run_id), read_sums(url, Selection(run_id=run_id))
@@ -64,6 +71,7 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         **note_on((run["mode"],)),
         "halt_file": read_halt_file(journal),
         "run_id": run_id,
+        "run_number": short_ids.number(run_id),
         "mode": run["mode"],
         "started_ns": run["started_ns"],
         "run_seconds": round((lasted["until_ns"] - run["started_ns"]) / NS_PER_S, 3),
@@ -133,24 +141,57 @@ def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dic
 
 def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
-    reader, selection = LedgerReader(url), selected(options)
-    rows, last_run_id = reader.pairs(selection, limit=options.limit), reader.last_run_id()
-    empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
-    return note_on(reader.modes()) | empty | {"pairs": [_pair(row, last_run_id) for row in rows]}
+    with one_moment(url):
+        reader, selection = LedgerReader(url), selected(settings, options)
+        rows, short_ids, newest = reader.pairs(selection, limit=options.limit), reader.short_ids(), reader.last_run_id()
+        empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
+        return note_on(reader.modes()) | empty | {"pairs": [_pair(row, short_ids, newest) for row in rows]}
+
+
+def pair_rows(settings: Settings, options: ReviewOptions) -> list[RowDict]:
+    """Return pairs with the columns of `pair_trades`, exact; `x_e8` as `x` in quote, as in `v_pair_trades`."""
+    url, _ = stores(settings, options.mode, options.db)
+    with one_moment(url):
+        reader = LedgerReader(url)
+        rows, short_ids = reader.pairs(selected(settings, options), limit=options.limit), reader.short_ids()
+    return [
+        {"id": row["id"], "short_id": short_ids.of(row["id"])}
+        | {
+            name.removesuffix("_e8"): value * E8 if name.endswith("_e8") and value is not None else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def alerts(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the alerts that are open, or all that were selected, the one that last happened first."""
     url, _ = stores(settings, options.mode, options.db)
-    reader, selection = LedgerReader(url), selected(options)
-    rows = reader.alerts(selection, every=options.every, limit=options.limit)
-    what = "alert" if options.every else "open alert"
-    return note_on(reader.modes()) | ({} if rows else {"empty": f"no {what} {selection}".rstrip()}) | {"alerts": rows}
+    with one_moment(url):
+        reader, selection = LedgerReader(url), selected(settings, options)
+        rows = reader.alerts(selection, every=options.every, limit=options.limit)
+        what = "alert" if options.every else "open alert"
+        empty = {} if rows else {"empty": f"no {what} {selection}".rstrip()}
+        return note_on(reader.modes()) | empty | {"alerts": rows}
 
 
-def selected(options: ReviewOptions) -> Selection:
-    """Return the user's selection of rows; raises `ConfigError` for one that cannot be read."""
-    return selection_of(SystemClock().wall_ns(), **options.rows)
+def selected(settings: Settings, options: ReviewOptions) -> Selection:
+    """Return the user's selection of rows.
+
+    Raises `ConfigError` for one that cannot be read, and for a run, venue or symbol that neither the ledger nor the
+    settings know.
+    """
+    reader, rows = LedgerReader(stores(settings, options.mode, options.db)[0]), dict(options.rows)
+    if rows.get("run") is not None:
+        rows["run"] = reader.short_ids().run_id(rows["run"])
+    found = selection_of(SystemClock().wall_ns(), **rows)
+    for what, name, known in (
+        ("venue", found.venue, set(settings.venues.enabled())),
+        ("symbol", found.symbol, set(settings.run.symbols)),
+    ):
+        if name is not None and name not in known and name not in (known := known | reader.names(what)):
+            raise ConfigError(f"{what} {name!r} is not in this ledger{nearest(name, known)}")
+    return found
 
 
 def sources(settings: Settings, options: ReviewOptions) -> "Sources":
@@ -158,12 +199,13 @@ def sources(settings: Settings, options: ReviewOptions) -> "Sources":
     from arb.view.report.summary import Sources  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
-    return Sources(url, selected(options))
+    return Sources(url, selected(settings, options))
 
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
-    return summed(sources(settings, options))
+    with one_moment(stores(settings, options.mode, options.db)[0]):
+        return summed(sources(settings, options))
 
 
 def summed(found: "Sources") -> dict[str, Any]:
@@ -188,11 +230,14 @@ def incidents(settings: Settings, options: ReviewOptions, most: int) -> dict[str
     from arb.store.ledger.columns import ColumnReader  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
-    selection = selected(options)
-    columns = ColumnReader(url, selection).incidents()
+    with one_moment(url):
+        selection = selected(settings, options)
+        columns, short_ids = ColumnReader(url, selection).incidents(), LedgerReader(url).short_ids()
     names = ("id", "ns", "severity", "kind", "venue", "pair_trade_id", "cost", "text")
     latest = zip(*(columns[name][: -most - 1 : -1].tolist() for name in names), strict=True)
     found = [dict(zip(names, row, strict=True)) for row in latest]
+    for row in found:
+        row["pair"] = short_ids.of(row["pair_trade_id"]) if row["pair_trade_id"] else None
     empty = {} if found else {"empty": f"no incident {selection}".rstrip()}
     return empty | {"in_all": len(columns["id"]), "incidents": found}
 
@@ -202,10 +247,11 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
     from arb.view.report import page  # late: it loads numpy
 
     check_target(path)
-    found = sources(settings, options)
-    answers = {"report": summed_in_words(found)} | {part: page.drawn(found, part) for part in page.FIGURES}
-    shown = pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
-    answers |= {"pairs": shown, "incidents": incidents(settings, options, INCIDENTS_SHOWN)}
+    with one_moment(stores(settings, options.mode, options.db)[0]):
+        found = sources(settings, options)
+        answers = {"report": summed_in_words(found)} | {part: page.drawn(found, part) for part in page.FIGURES}
+        shown = pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
+        answers |= {"pairs": shown, "incidents": incidents(settings, options, INCIDENTS_SHOWN)}
     del answers["report"]["db"]  # its name may be no text, and stands in the head as it can
     return {"db": found.db, "page": str(path), "bytes": write_page(path, page.render(found, answers))}
 
@@ -251,39 +297,32 @@ def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress 
     url, _ = stores(settings, options.mode, options.db)
     require(options.parquet is not None, "an export needs a directory")
     assert options.parquet is not None
-    return export_parquet(url, options.parquet, SystemClock(), on_progress, selected(options))
+    return export_parquet(url, options.parquet, SystemClock(), on_progress, selected(settings, options))
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
     journal = found_journal(settings, options.mode, options.db)
-    reader = LedgerReader(url)
-    pair_id = _pair_id(options.ident or "", reader)
-    return note_on(reader.modes()) | explanation(reader.story(pair_id, _journal_reader(journal)))
-
-
-def _pair_id(ident: str, reader: LedgerReader) -> int:
-    """Return the id meant: a whole id, or the number of a pair within the latest run."""
-    number = int(ident) if ident.isdecimal() and len(ident) <= len(str(ID_MAX)) else -1
-    if not 0 <= number <= ID_MAX:
-        raise ConfigError(
-            f"{clean(ident, 40)!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
-        )
-    if number >= IDS_PER_RUN:
-        return number
-    return (reader.last_run_id() or 0) * IDS_PER_RUN + number
+    with one_moment(url):
+        reader = LedgerReader(url)
+        short_ids = reader.short_ids()
+        pair_id = short_ids.row_id(options.ident or "", "pair")
+        found = explanation(reader.story(pair_id, _journal_reader(journal)))
+        found["pair"] = {"id": pair_id, "short_id": short_ids.of(pair_id)} | found["pair"]
+        return note_on(reader.modes()) | found
 
 
 def _journal_reader(path: Path) -> JournalReader | None:
     return JournalReader.open(path) if path.exists() else None
 
 
-def _pair(row: RowDict, last_run_id: int | None) -> dict[str, Any]:
-    """Return the columns a person scans a list for; `net` in quote, `number` only where `arb explain` takes it as this one."""
+def _pair(row: RowDict, short_ids: ShortIds, newest: int | None) -> dict[str, Any]:
+    """Return the columns a person scans a list for; `net` in quote, `number` of pairs of the newest run."""
     realised = row["realised_net_e8"]
     return {
         "id": row["id"],
-        "number": row["id"] % IDS_PER_RUN if row["run_id"] == last_run_id else None,
+        "short_id": short_ids.of(row["id"]),
+        "number": row["id"] % IDS_PER_RUN if row["run_id"] == newest else None,
         "kind": row["kind"],
         "symbol": row["symbol"],
         "buy": row["buy_venue"],

@@ -18,8 +18,8 @@ from arb.live.feed import states_of
 from arb.logs import logging_to
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
+from arb.view.lines import encoded
 from arb.view.screen.dialogs import Action, Confirmed
-from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.screen.screen import Hands, Screen, Texts
 from arb.view.screen.terminal import own_terminal
@@ -66,7 +66,7 @@ class ScreenControls:
             case Action.FLATTEN:
                 return _said("flatten", control.flatten(self._settings, self._options))
             case Action.ACKNOWLEDGE:
-                if LedgerReader(self._url).alert(confirmed.alert)["last_incident_id"] != confirmed.seen:
+                if LedgerReader(self._url).alert(str(confirmed.alert))["last_incident_id"] != confirmed.seen:
                     return "acknowledge: NOT DONE: it has happened again meanwhile: read its new text"
                 options = msgspec.structs.replace(self._options, ident=str(confirmed.alert))
                 return _said("acknowledge", control.acknowledge(self._settings, options))

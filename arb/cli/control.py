@@ -1,20 +1,30 @@
 """The commands that steer a running engine, or the next one: `halt`, `resume`, `flatten`, `alerts`, `alerts ack`."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from arb.cli.shared import QUOTE, Given, alert_options, config_and_json, given_ledger, mode_and_db, with_ledger
+from arb.cli.shared import (
+    QUOTE,
+    Given,
+    alert_options,
+    config_and_json,
+    given_ledger,
+    mode_and_db,
+    table_options,
+    with_ledger,
+)
 from arb.clock import utc_text
 from arb.config import ControlOptions, ReviewOptions
 from arb.errors import EXIT_OK, ConfigError
-from arb.masking import printable
 
 if TYPE_CHECKING:
     from arb.app.control import Answer
+
+ALERT_COLUMNS = {"run": "run_id", "since_ns": "first_ns", "seen_id": "last_incident_id"}
+"""The names of columns of `alerts` in SQL that have others in an answer."""
 
 
 @click.command("halt")
@@ -85,6 +95,7 @@ def reason_text(reason: str) -> str:
 @click.group("alerts", invoke_without_command=True)
 @click.option("--all", "every", is_flag=True, help="Acknowledged ones, too.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, metavar="N", help="How many.")
+@table_options
 @alert_options
 @mode_and_db
 @config_and_json
@@ -113,10 +124,10 @@ def alerts_group(
     from arb.app import review
 
     document = review.alerts(given.settings, options)
-    if as_json or not document["alerts"]:
-        return given.show(document)
-    click.echo("\n".join(_lines(document)))
-    return EXIT_OK
+    found = document["alerts"]
+    if given.for_people:
+        document = document | {"alerts": list(map(_for_people, found))}
+    return given.show(document, [{ALERT_COLUMNS.get(name, name): row[name] for name in row} for row in found])
 
 
 @alerts_group.command("ack")
@@ -150,16 +161,18 @@ def ack_command(
     return answered(given, control.acknowledge(given.settings, options))
 
 
-def _lines(document: dict[str, Any]) -> Iterator[str]:
-    if "note" in document:
-        yield document["note"]
-    for alert in document["alerts"]:
-        where = " ".join(alert[name] for name in ("venue", "symbol") if alert[name])
-        times = f", {alert['count']} times since {utc_text(alert['since_ns'])}" if alert["count"] > 1 else ""
-        yield f"{alert['id']}  {alert['kind']}  {where or '-'}  {utc_text(alert['last_ns'])}{times}"
-        yield f"    {printable(alert['text'])}"
-        if alert.get("acknowledged_ns") is None:
-            yield f"    to do: {alert['what_to_do']}"
-        else:
-            at, reason = utc_text(alert["acknowledged_ns"]), printable(alert["reason"])
-            yield f"    acknowledged by {printable(alert['acknowledged_by'])} at {at}: {reason}"
+def _for_people(alert: dict[str, Any]) -> dict[str, Any]:
+    """Return an alert as a row, with the action to take, or with who acknowledged it and why."""
+    if alert.get("acknowledged_ns") is None:
+        to_do = f"To do: {alert['what_to_do']}"
+    else:
+        at, by = utc_text(alert["acknowledged_ns"])[:19], alert["acknowledged_by"]
+        to_do = f"Acknowledged by {by} at {at}: {alert['reason']}"
+    where = " ".join(alert[name] for name in ("venue", "symbol") if alert[name])
+    return {
+        "alert": alert["short_id"],
+        "kind": " ".join((alert["kind"], where)).rstrip(),
+        "last_ns": alert["last_ns"],
+        "count": alert["count"],
+        "text": f"{alert['text']}. {to_do}",
+    }

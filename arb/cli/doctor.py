@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from arb.cli.shared import DEFAULT_CONFIG, Given, demo_option, sandbox_option, with_settings
+from arb.cli.shared import DEFAULT_CONFIG, Given, demo_option, sandbox_option, table_options, with_settings
 from arb.config import DoctorOptions, Mode, RunOptions, Settings, require_consents
 from arb.config.keys import KeyPlaces, list_keys
 from arb.errors import EXIT_CHECK, ConfigError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Keep the venues' answers to them here [default: a new directory next to the ledger], one file each, secrets removed.",
 )
+@table_options
 @demo_option
 @with_settings
 def doctor_command(
@@ -66,7 +67,7 @@ def doctor_command(
             more, exit_code = _drilled(settings, options, keys, examined.costs, found, keep=keep, live=live, yes=yes)
             found += more
     document = document_of(found)
-    given.show(document if given.as_json else _for_people(document))
+    given.show(document if given.as_json else _for_people(document, full=not given.for_people), document["checks"])
     return exit_code
 
 
@@ -117,12 +118,16 @@ def _drilled(
     return more, exit_code or (EXIT_CHECK if any(finding.result == "fail" for finding in [*found, *more]) else 0)
 
 
-def _for_people(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the findings as a table, and below it the remedies of warnings and failures."""
-    rows = [{name: row[name] for name in ("result", "about", "check", "found")} for row in document["checks"]]
-    remedies = [f"{row['about']} {row['check']}: {row['remedy']}" for row in document["checks"] if row["remedy"]]
-    return (
-        {"checks": rows}
-        | ({"to correct": remedies} if remedies else {})
-        | {name: document[name] for name in ("passed", "warned", "failed")}
-    )
+def _for_people(document: dict[str, Any], *, full: bool) -> dict[str, Any]:
+    """Return failures, then warnings, each with its remedy; the passes as a number, or, if `full`, in rows."""
+    rows = sorted(document["checks"], key=lambda row: ["fail", "warn", "pass"].index(row["result"]))
+    counted = ", ".join(f"{document[name]} {name}" for name in ("failed", "warned", "passed"))
+    if full:
+        return {"checks": rows, "result": counted}
+    names = ("result", "about", "check")
+    shown = [
+        {name: row[name] for name in names} | {"found": f"{row['found']}. To correct: {row['remedy']}"}
+        for row in rows
+        if row["result"] != "pass"
+    ]
+    return {"checks": shown, "result": f"{counted} (--full lists all)"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from arb.cli.answers import to_json
 from arb.cli.ending import ending
 from arb.cli.progress import still
 from arb.cli.shared import (
@@ -23,7 +24,6 @@ from arb.cli.shared import (
     SEED,
     Given,
     demo_option,
-    to_json,
     with_settings,
 )
 from arb.config import Mode, RunOptions, database_url, require_consents
@@ -97,7 +97,8 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
         given.show(summary)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        where = _ledger_options(mode, options.db and summary["db"], given.config)
+        db = "URL" if options.db and "***" in summary["db"] else options.db  # a masked one cannot be pasted
+        where = _ledger_options(mode, db, given.config)
         click.echo(ending(summary, exit_code, [*map(quote, where)], width))
     return exit_code
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import DEFAULT_CONFIG, DURATION, Given, sandbox_option, to_json, with_settings
+from arb.cli.answers import to_json
+from arb.cli.shared import DEFAULT_CONFIG, DURATION, Given, sandbox_option, table_options, with_settings
 from arb.clock import SystemClock
 from arb.config import MarketsOptions
 from arb.config.keys import list_keys
@@ -49,6 +50,7 @@ EVERY_S, EVERY_MIN_S = 30, 5
     "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after this time [default: at a signal]."
 )
 @sandbox_option("Ask")
+@table_options
 @with_settings
 def markets_command(given: Given, every_s: float | None, **asked: Any) -> int:
     """Show symbols that several venues list, and their edges.
@@ -84,7 +86,8 @@ def markets_command(given: Given, every_s: float | None, **asked: Any) -> int:
         if options.watch:
             return _watch(given, options, keys)
         document = show_markets(settings, options, keys)
-    given.show(document if given.as_json else for_people(document))
+    rows = list(map(_row, document.get("markets", ())))
+    given.show(document if given.as_json else for_people(document), rows)
     return EXIT_CHECK if document["failed"] else EXIT_OK
 
 
@@ -154,22 +157,25 @@ def _symbol(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(row: dict[str, Any]) -> dict[str, str]:
-    edge, at = row["best_edge"], row["at"]
-    spreads = [listed["book_spread_bps"] for listed in at.values() if listed["book_spread_bps"] is not None]
-    smallest = [listed["min_order_quote"] for listed in at.values() if listed["min_order_quote"] is not None]
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the largest spread, and smallest order, of any venue that lists the symbol; `edge_share_1h`: 0 to 1."""
+    edge, at = row["best_edge"] or {}, row["at"]
+    known = {
+        name: [listed[name] for listed in at.values() if listed[name] is not None]
+        for name in ("book_spread_bps", "min_order_quote")
+    }
     return {
         "symbol": row["symbol"],
         "venues": ",".join(at),
-        "volume": _short(row["volume_quote"]),
-        "spread_bps": _number(max(spreads), 1) if spreads else "-",
-        "min_order": _number(max(smallest), 2) if smallest else "-",
+        "best_edge_bps": edge.get("edge_bps"),
+        "buy_venue": edge.get("buy_venue"),
+        "sell_venue": edge.get("sell_venue"),
+        "wallets": edge.get("wallets"),
         "coin": _verdict(row["identity"]),
-        "best_edge_bps": "-" if edge is None else _number(edge["edge_bps"], 1),
-        "from_to": "-" if edge is None else f"{edge['buy_venue']}>{edge['sell_venue']}",
-        "wallets": "-" if edge is None else edge["wallets"],
-        "last_hour": _percent(row["edge_share_1h"]),
-        "chosen": "yes" if row["chosen"] else "no",
+        "chosen": row["chosen"],
+        "volume_quote": row["volume_quote"],
+        **{name: max(values, default=None) for name, values in known.items()},
+        "edge_share_1h": row["edge_share_1h"],
     }
 
 
@@ -191,10 +197,3 @@ def _number(value: Decimal | None, places: int | None = None) -> str:
 
 def _percent(ratio: Decimal | None) -> str:
     return "-" if ratio is None else f"{plain(round(100 * ratio, 2))}%"
-
-
-def _short(amount: Decimal) -> str:
-    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
-        if amount >= size:
-            return f"{amount / size:.1f}{unit}"
-    return f"{amount:.0f}"

@@ -1,4 +1,4 @@
-"""The commands that show the past: `status`, `pairs`, `report`, `explain`, `export`."""
+"""The commands that show the past: `status`, `pairs`, `incidents`, `balances`, `report`, `explain`, `export`."""
 
 import contextlib
 import os
@@ -10,16 +10,20 @@ from typing import Any
 import click
 
 from arb.cli.progress import progress
-from arb.cli.shared import Given, row_options, show, with_ledger
+from arb.cli.shared import Given, alert_options, full_option, is_asked, row_options, show, table_options, with_ledger
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK, ConfigError
 from arb.view.tty import screen_possible
+
+STOPPED = ("absent_venues", "stopped_assets", "barred_symbols", "not_live")
+"""Of a running engine: venues, assets and symbols that do not trade."""
 
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
 @click.option("--check", is_flag=True, help="Say in one line and by the exit code whether all is well.")
 @click.option("--of-run", type=int, hidden=True, help="The process of `arb run` whose screen this is.")
+@full_option
 @row_options
 @with_ledger
 def status_command(given: Given, watch: bool, check: bool, of_run: int | None, **rows: Any) -> int:
@@ -55,8 +59,24 @@ def status_command(given: Given, watch: bool, check: bool, of_run: int | None, *
     elif watch:
         review.watch_status(given.settings, options, lambda document: show(document, as_json=given.as_json))
     else:
-        given.show(review.status(given.settings, options))
+        document = review.status(given.settings, options)
+        given.show(present(document) if given.for_people and document.get("engine") == "running" else document)
     return EXIT_OK
+
+
+def present(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a running engine, exposure first; of the causes that may hinder it, those that exist."""
+    from arb.view.plain import exposed_today  # late: the page and the screen have their own words
+
+    hindrances = ("halted", "stops", "blocks", "unknown_orders", "late_legs", "prices_apart", "wallets_closed")
+    counted = ("net", "fees", "pairs", "orders", "fills", "opportunities", "not_taken", "dust", "incidents")
+    return (
+        {name: state[name] for name in ("note", "state", "unhedged_notional", "unhedged") if name in state}
+        | {"exposure": exposed_today(state["exposure_today"])}
+        | {name: state[name] for name in (*hindrances, *STOPPED) if state.get(name)}
+        | {"venues": [{"venue": of, "books": state["books"][of], **state["venue_health"][of]} for of in state["books"]]}
+        | {name: state[name] for name in (*counted, "seconds", "run_id", "db")}
+    )
 
 
 @click.command("pairs")
@@ -68,6 +88,7 @@ def status_command(given: Given, watch: bool, check: bool, of_run: int | None, *
     metavar="N",
     help="How many, latest first.",
 )
+@table_options
 @row_options
 @with_ledger
 def pairs_command(given: Given, limit: int, **rows: Any) -> int:
@@ -75,20 +96,60 @@ def pairs_command(given: Given, limit: int, **rows: Any) -> int:
     options = ReviewOptions(mode=given.mode, db=given.db, limit=limit, rows=rows)
     from arb.app import review
 
+    if is_asked("--csv"):
+        return given.show(None, review.pair_rows(given.settings, options))
     document = review.pairs(given.settings, options)
-    return given.show(document if given.as_json else _brief(document))
+    return given.show(_pair_list(document) if given.for_people else document)
 
 
-def _brief(document: dict[str, Any]) -> dict[str, Any]:
-    """Return pairs without redundant columns: ids where all have numbers, `identity` where none has one."""
+def _pair_list(document: dict[str, Any]) -> dict[str, Any]:
+    """Return pairs in the columns that a person scans; the kind only where it is not the same for all."""
+    names = ("kind", "symbol", "buy", "sell", "size", "net", "state", "identity", "decided_ns", "took_ms", "expected")
     rows = document["pairs"]
-    numbered, proved = all(row["number"] is not None for row in rows), all(row["identity"] is None for row in rows)
-    hidden = [name for name, left_out in (("id", numbered), ("identity", proved)) if left_out]
-    return document | {"pairs": [{name: row[name] for name in row if name not in hidden} for row in rows]}
+    shown = [name for name in names if name != "kind" or len({row["kind"] for row in rows}) > 1]
+    return document | {"pairs": [{"pair": row["short_id"]} | {name: row[name] for name in shown} for row in rows]}
+
+
+@click.command("incidents")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="N", help="How many.")
+@table_options
+@alert_options
+@with_ledger
+def incidents_command(given: Given, limit: int, **rows: Any) -> int:
+    """List incidents, the latest first.
+
+    docs/FAILURES.md explains each kind. `arb alerts` lists those that need a person.
+    """
+    options = ReviewOptions(mode=given.mode, db=given.db, rows=rows)
+    from arb.app import review
+
+    document = review.incidents(given.settings, options, limit)
+    found = document["incidents"]
+    if given.for_people:
+        names = ("ns", "severity", "kind", "venue", "pair", "text", "cost")
+        document = document | {"incidents": [{name: row[name] for name in names} for row in found]}
+    return given.show(document, found)
+
+
+@click.command("balances")
+@click.option("--venue", metavar="VENUE", help="Only this venue.")
+@table_options
+@with_ledger
+def balances_command(given: Given, venue: str | None) -> int:
+    """Show balances as the venues report them, and as our books have them.
+
+    They must agree: docs/TRADE.md explains a difference. An engine that runs has newer ones in `arb status`.
+    """
+    options = ReviewOptions(mode=given.mode, db=given.db, rows={"venue": venue})
+    from arb.app.balances import balances
+
+    document = balances(given.settings, options)
+    return given.show(document, document["balances"])
 
 
 @click.command("report")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
+@full_option
 @row_options
 @with_ledger
 def report_command(given: Given, html: Path | None, **rows: Any) -> int:
@@ -100,17 +161,39 @@ def report_command(given: Given, html: Path | None, **rows: Any) -> int:
     options = ReviewOptions(mode=given.mode, db=given.db, rows=rows)
     from arb.app import review
 
-    if html is None:
-        document = review.report(given.settings, options)
-    else:
-        from arb.app.review import report_page  # late: it loads numpy
+    if html is not None:
+        return given.show(review.report_page(given.settings, options, html))
+    document = review.report(given.settings, options)
+    return given.show(_summary(document) if given.for_people and "empty" not in document else document)
 
-        document = report_page(given.settings, options, html)
-    return given.show(document)
+
+def _summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a report in the tables that a person reads first."""
+    quotes = document["net"]
+    named = {"pairs": "finished", "net": "net", "expected": "expected", "kept_percent": "kept_percent"}
+    named |= {"fees": "fees_in_quote", "exposure_quote_s": "exposure_quote_s"}
+    earned = [
+        {"quote": quote} | {name: document[source].get(quote) for name, source in named.items()} for quote in quotes
+    ]
+    facts = ("note", "db", "selected", "from_ns", "to_ns", "run_seconds")
+    counts = ("repaired_pairs", "orders", "fills")
+    tables = ("waterfall", "days", "venue_pairs", "symbols", "unproved", "refused", "what_if", "execution")
+    return (
+        {name: document[name] for name in facts if document.get(name)}
+        | {"runs": len(document["runs"])}
+        | {name: document[name] for name in counts}
+        | {"earned": earned}
+        | {TITLES.get(name, name): document[name] for name in tables if document[name]}
+        | {"incidents_by_kind": document["incidents"], "more": "--full has every table and every digit"}
+    )
+
+
+TITLES = {"what_if": "at other least edges, without dust sales", "unproved": "of unproved coins, in no sum above"}
 
 
 @click.command("explain")
 @click.argument("ident", metavar="ID")
+@full_option
 @with_ledger
 def explain_command(given: Given, ident: str) -> int:
     """Explain one pair trade step by step.
@@ -122,7 +205,10 @@ def explain_command(given: Given, ident: str) -> int:
     options = ReviewOptions(mode=given.mode, db=given.db, ident=ident)
     from arb.app import review
 
-    return given.show(review.explain(given.settings, options))
+    document = review.explain(given.settings, options)
+    if given.for_people:
+        del document["timeline"]  # the journal's entries; `steps` has their times
+    return given.show(document)
 
 
 @click.command("export")

@@ -33,42 +33,56 @@ YOUNG_OBJECTS = 50_000
 scanning objects that all stay. A run collects when it is idle (`arb.live.tasks.keep_collected`).
 """
 
-COMMANDS = {
-    "run": ("arb.cli.engine:run_command", "Run the engine."),
-    "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
-    "replay": ("arb.cli.replay:replay_command", "Run the engine on recorded tapes."),
-    "record": ("arb.cli.tools:record_command", "Write the venues' public frames to tapes."),
-    "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
-    "tape": ("arb.cli.tools:tape_group", "Convert tapes."),
-    "status": ("arb.cli.review:status_command", "Show the present or latest run."),
-    "alerts": ("arb.cli.control:alerts_group", "List alerts: what needs a person."),
-    "watch": ("arb.cli.watch:watch_command", "Send alerts to phones, mail and webhooks."),
-    "notify": ("arb.cli.watch:notify_group", "Test the receivers of alerts."),
-    "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
-    "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
-    "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
-    "sql": ("arb.cli.sql:sql_command", "Query a ledger in SQL, read-only."),
-    "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
-    "ui": ("arb.cli.ui:ui_command", "Show it all in a browser."),
-    "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan withdrawals between venues, and make none."),
-    "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
-    "resume": ("arb.cli.control:resume_command", "Lift a halt."),
-    "flatten": ("arb.cli.control:flatten_command", "Close own unhedged exposure, then halt."),
-    "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
-    "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
-    "keys": ("arb.cli.keys:keys_group", "Show where the venues' keys are, and test them."),
-    "markets": ("arb.cli.markets:markets_command", "Show symbols that several venues list, and their edges."),
-    "scan": ("arb.cli.tools:scan_command", "Show the trades a snapshot of order books would allow."),
-    "books": ("arb.cli.tools:books_command", "Show the order books after the first lines of a tape."),
-    "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
-    "backup": ("arb.cli.backup:backup_command", "Copy journal and ledger, also while the engine runs."),
-    "restore": ("arb.cli.backup:restore_command", "Put a backup into an empty place."),
-    "db": ("arb.cli.database:db_group", "Check, upgrade, rebuild or compact the ledger."),
+GROUPS = {
+    "Trade": {
+        "run": ("arb.cli.engine:run_command", "Run the engine."),
+        "status": ("arb.cli.review:status_command", "Show the present or latest run."),
+        "ui": ("arb.cli.ui:ui_command", "Show it all in a browser."),
+        "alerts": ("arb.cli.control:alerts_group", "List alerts: what needs a person."),
+        "watch": ("arb.cli.watch:watch_command", "Send alerts to phones, mail and webhooks."),
+        "notify": ("arb.cli.watch:notify_group", "Test the receivers of alerts."),
+        "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
+        "resume": ("arb.cli.control:resume_command", "Lift a halt."),
+        "flatten": ("arb.cli.control:flatten_command", "Close own unhedged exposure, then halt."),
+        "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan withdrawals between venues, and make none."),
+    },
+    "Review": {
+        "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
+        "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
+        "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
+        "incidents": ("arb.cli.review:incidents_command", "List incidents, the latest first."),
+        "balances": (
+            "arb.cli.review:balances_command",
+            "Show balances as the venues report them, and as our books have them.",
+        ),
+        "sql": ("arb.cli.sql:sql_command", "Query a ledger in SQL, read-only."),
+        "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
+    },
+    "Paper, recordings, replays": {
+        "markets": ("arb.cli.markets:markets_command", "Show symbols that several venues list, and their edges."),
+        "record": ("arb.cli.tools:record_command", "Write the venues' public frames to tapes."),
+        "replay": ("arb.cli.replay:replay_command", "Run the engine on recorded tapes."),
+        "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
+        "tape": ("arb.cli.tools:tape_group", "Convert tapes."),
+        "books": ("arb.cli.tools:books_command", "Show the order books after the first lines of a tape."),
+        "scan": ("arb.cli.tools:scan_command", "Show the trades a snapshot of order books would allow."),
+    },
+    "Set up": {
+        "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
+        "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
+        "keys": ("arb.cli.keys:keys_group", "Show where the venues' keys are, and test them."),
+        "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
+        "backup": ("arb.cli.backup:backup_command", "Copy journal and ledger, also while the engine runs."),
+        "restore": ("arb.cli.backup:restore_command", "Put a backup into an empty place."),
+        "db": ("arb.cli.database:db_group", "Check, upgrade, rebuild or compact the ledger."),
+        "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
+    },
 }
-"""Every command by name, in the order of the help: where it is, and its help in brief.
+"""Every command by group and name, in the order of the help and of docs/COMMANDS.md: where it is, and its help in brief.
 
 The brief help is here so that `arb --help` imports no command; a test holds it equal to the command's own.
 """
+COMMANDS = {name: found for commands in GROUPS.values() for name, found in commands.items()}
 
 
 class LazyGroup(click.Group):
@@ -84,9 +98,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, brief) for name, (_, brief) in COMMANDS.items()])
+        widest = max(map(len, COMMANDS))
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:{widest}}", brief) for name, (_, brief) in commands.items()])
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,15 +11,16 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from arb.cli import answers
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, hide_known
 from arb.core.messages.records import PairKind
-from arb.documents import encoded, plain
-from arb.errors import EXIT_OK
+from arb.errors import EXIT_OK, ArbError, ConfigError
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
+ONE_FORM = "--csv and --json: give one of them"
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -43,9 +44,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     def key_places(self) -> KeyPlaces:
         return KeyPlaces(os.environ, folder_of(self.config), SystemKeyring())
 
-    def show(self, document: Any) -> int:
-        """Print the answer of a command that succeeded, and return its exit code."""
-        show(document, as_json=self.as_json)
+    @property
+    def for_people(self) -> bool:
+        """Whether the answer is for a person: neither JSON nor CSV, and without `--full`."""
+        return not (self.as_json or is_asked("--csv") or is_asked("--full"))
+
+    def show(self, document: Any, rows: answers.Rows | None = None) -> int:
+        """Print the answer of a command that succeeded, and return its exit code; `rows`: those that `--csv` writes."""
+        show(document, as_json=self.as_json, rows=rows)
         return EXIT_OK
 
 
@@ -107,16 +113,30 @@ def row_options(command: F) -> F:
 
 def alert_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue`, which select rows that have no kind of pair."""
-    options = (
+    options: tuple[tuple[str, Any, str, str], ...] = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before this time; a day includes all of it."),
-        ("--run", click.IntRange(min=1), "N", "Only this run, by its number."),
+        ("--run", click.IntRange(min=1), "N", "Only this run, by its number or its id."),
         ("--symbol", str, "SYMBOL", "Only this symbol, for example BTC/USDT."),
         ("--venue", str, "VENUE", "Only this venue."),
     )
     for name, kind, shown, text in reversed(options):
-        command = click.option(name, type=kind, metavar=shown, help=text)(command)
+        command = click.option(name, type=kind, metavar=shown, help=text, shell_complete=_known(name))(command)
     return command
+
+
+def _known(option: str) -> Callable[[click.Context, click.Parameter, str], list[str]] | None:
+    """Return the completion of an option in a shell: the enabled venues, or the symbols of the settings."""
+
+    def known(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        try:
+            settings = settings_from(context.params.get("config"), keys=False)
+        except ArbError:
+            return []
+        names = settings.venues.enabled() if option == "--venue" else settings.run.symbols
+        return [name for name in names if name.startswith(begun)]
+
+    return known if option in ("--venue", "--symbol") else None
 
 
 def sandbox_option(verb: str) -> Callable[[F], F]:
@@ -234,77 +254,47 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 RUN_MODES = click.Choice([mode.value for mode in Mode])
 
 
-# Answers on stdout: one JSON document, or text for a person.
+def table_options(command: F) -> F:
+    """Add `--csv` and `--full`, which `show` obeys, to a command that lists rows."""
+    return csv_option(full_option(command))
 
 
-def show(document: Any, *, as_json: bool) -> None:
-    """Print `document` (dicts, lists, scalars, Decimals) as JSON or as text; instants and amounts stay exact.
+def csv_option(command: F) -> F:
+    """Add `--csv`: rows instead of a table."""
+    return _shown_as("--csv", "Rows as CSV (RFC 4180), exact, with the columns' names in SQL.")(command)
+
+
+def full_option(command: F) -> F:
+    """Add `--full`, which `show` obeys."""
+    return _shown_as("--full", "Every column and every digit, however wide.")(command)
+
+
+def _shown_as(option: str, text: str) -> Callable[[F], F]:
+    def remember(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.meta[option] = True
+
+    return click.option(option, is_flag=True, expose_value=False, callback=remember, help=text)
+
+
+def is_asked(option: str) -> bool:
+    """Return whether `--csv` or `--full` was given."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(option))
+
+
+def show(document: Any, *, as_json: bool, rows: answers.Rows | None = None) -> None:
+    """Print `document` (dicts, lists, scalars, Decimals) as JSON or as tables; with `--csv`, only its `rows`.
 
     Where there is nothing to show, a person reads the line `empty` and the notes about the ledger.
     """
-    if not as_json and isinstance(document, Mapping) and "empty" in document:
+    if is_asked("--csv"):
+        if as_json:
+            raise ConfigError(ONE_FORM)
+        click.echo(answers.rows_as_csv(rows or ()), nl=False)
+    elif as_json:
+        click.echo(answers.to_json(document))
+    elif isinstance(document, Mapping) and "empty" in document:
         click.echo("\n".join(printable(str(document[name])) for name in ("note", "empty") if name in document))
-        return
-    click.echo(to_json(document) if as_json else to_text(document))
-
-
-def to_json(document: Any) -> str:
-    """Return one line of JSON: amounts and ids are texts, and an instant in ns has its UTC time next to it."""
-    return encoded(document, dated=True).decode()
-
-
-def to_text(document: Any) -> str:
-    """Return `key: value` lines; nested values indented, lists of alike rows as a table; instants only in UTC."""
-    return "\n".join(_lines(_read_by_people(plain(document, dated=True)), ""))
-
-
-def _read_by_people(value: Any) -> Any:
-    """Return a plain document without instants in ns that are also there as UTC time."""
-    if isinstance(value, list):
-        return [_read_by_people(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    hidden = {key for key in value if key.endswith("ns") and f"{key.removesuffix('ns')}at" in value}
-    return {key: _read_by_people(item) for key, item in value.items() if key not in hidden}
-
-
-def _lines(value: Any, indent: str) -> list[str]:
-    if isinstance(value, dict):
-        return [line for key, item in value.items() for line in _entry(key, item, indent)]
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return _table(value, indent)
-    if isinstance(value, list):
-        return [f"{indent}{as_cell(item)}" for item in value]
-    return [f"{indent}{as_cell(value)}"]
-
-
-def _entry(key: str, item: Any, indent: str) -> list[str]:
-    if isinstance(item, dict | list) and item:
-        return [f"{indent}{key}:", *_lines(item, indent + "  ")]
-    if isinstance(item, str) and "\n" in item:
-        return [f"{indent}{key}:", *(f"{indent}  {printable(line)}" for line in item.split("\n"))]
-    return [f"{indent}{key}: {as_cell(item)}"]
-
-
-def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[as_cell(row.get(column, "")) for column in columns] for row in rows]
-    return [indent + line for line in aligned([columns, *cells])]
-
-
-def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines of columns; the first row is the heading."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-
-
-def as_cell(value: Any) -> str:
-    """Return a value as a table cell: nothing as `-`, no control characters."""
-    value = f"{value:f}" if isinstance(value, Decimal) else value
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return " ".join(as_cell(item) for item in value) or "none"
-    return ("none" if not value else to_json(value)) if isinstance(value, dict) else printable(str(value))
+    else:
+        answers.write(answers.to_text(document, full=is_asked("--full")))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arb.cli.shared import Given, aligned, as_cell, to_json, with_ledger
+from arb.cli.answers import table_of, to_csv, to_json
+from arb.cli.shared import ONE_FORM, Given, csv_option, is_asked, with_ledger
 from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
+from arb.view.lines import text_of
 
 if TYPE_CHECKING:
     from arb.store.ledger.read_only import ReadOnlyLedger, Rows
@@ -28,30 +30,39 @@ Questions to paste: docs/SQL.md"""
 @click.command("sql")
 @click.argument("query", metavar="[SQL]", required=False)
 @click.option("--connection", is_flag=True, help="Print how psql, DuckDB, DBeaver and others connect, and stop.")
+@csv_option
 @with_ledger
 def sql_command(given: Given, query: str | None, connection: bool) -> int:
     """Query a ledger in SQL, read-only.
 
-    With SQL, it prints the answer as a table or, with --json, as a document. Without SQL, it opens a prompt, or answers the
-    questions on stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
+    With SQL, it prints the answer as a table, with --json as a document, or with --csv as rows. Without SQL, it opens a
+    prompt, or answers the questions on stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME`
+    explains columns.
     """
     from arb.store.ledger import read_only
 
     if connection:
         return given.show(read_only.connections(given.url))
     asks = query is None and sys.stdin.isatty()
-    if asks and given.as_json:
-        raise ConfigError("--json: give the question, too: arb sql --json 'SELECT ...'")
+    if given.as_json and is_asked("--csv"):
+        raise ConfigError(ONE_FORM)
+    form = "--csv" if is_asked("--csv") else "--json" if given.as_json else ""
+    if asks and form:
+        raise ConfigError(f"{form}: give the question, too: arb sql {form} 'SELECT ...'")
     with contextlib.closing(read_only.ReadOnlyLedger(given.url)) as ledger:
         if asks:
             _prompt(ledger)
             return EXIT_OK
         questions = [query] if query is not None else list(statements(sys.stdin))
-        if given.as_json and len(questions) != 1:
-            raise ConfigError(f"--json: {len(questions)} questions on stdin, and one document is one answer")
+        if form and len(questions) != 1:
+            raise ConfigError(f"{form}: {len(questions)} questions on stdin, and one document is one answer")
         for sql in questions:
             try:
-                click.echo(_document(ledger.ask(sql)) if given.as_json else table(ledger.ask(sql, SHOWN_ROWS)))
+                if is_asked("--csv"):
+                    answer = ledger.ask(sql)
+                    click.echo(to_csv(answer.columns, answer.rows), nl=False)
+                else:
+                    click.echo(_document(ledger.ask(sql)) if given.as_json else table(ledger.ask(sql, SHOWN_ROWS)))
             except read_only.Interrupted:
                 click.echo(INTERRUPTED, err=True)
                 return EXIT_INTERRUPTED
@@ -72,9 +83,9 @@ def statements(lines: Iterator[str]) -> Iterator[str]:
 
 def table(answer: "Rows") -> str:
     """Return an answer as columns of text, with the number of rows."""
-    lines = aligned([answer.columns, *([as_cell(value) for value in row] for row in answer.rows)])
+    lines = [text_of(row).rstrip() for row in table_of(answer.columns, answer.rows)]
     count = f"({len(answer.rows)} row{'s' * (len(answer.rows) != 1)}"
-    return "\n".join([*lines, f"{count}, and more: add LIMIT, or --json)" if answer.more else f"{count})"])
+    return "\n".join([*lines, f"{count}, and more: add LIMIT, or --json or --csv)" if answer.more else f"{count})"])
 
 
 def _document(answer: "Rows") -> str:

@@ -1,4 +1,4 @@
-"""The ids we make: client order ids, and the names of accounts in journal and ledger.
+"""The ids we make: of rows, client order ids, and the names of accounts in journal and ledger.
 
 A client order id is reversible, never used twice and legal on every venue: 21 letters and digits (OKX allows nothing else;
 Gate's `t-` is added by its adapter):
@@ -22,6 +22,8 @@ import msgspec
 from arb.market.order import Role
 from arb.masking import clean
 
+IDS_PER_RUN = 1_000_000_000
+"""The id of a row of the ledger is that of its run times this, plus its number in the run."""
 PREFIX = "arb"
 NONCE_BITS = 48
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

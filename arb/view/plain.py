@@ -3,13 +3,17 @@
 Amounts and lengths of time are for the eye: short, and never a float.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, NamedTuple
 
 from arb.clock import utc_text
+from arb.market.ids import IDS_PER_RUN
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]
+DAY_S = 86_400
+_ANY_LENGTH = Context(prec=1000, rounding=ROUND_HALF_EVEN)
+"""Libraries change how the default context rounds."""
 SHORT, LASTS = "scarce", "lasts "
 SCARCE = Decimal("-0.5")
 """From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
@@ -85,12 +89,29 @@ def net_text(state: dict[str, Any]) -> str:
     )
 
 
-def short_amount(amount: Any, *, signed: bool = False) -> str:
-    """Return an amount with two decimals, or of a small one its first two digits."""
+def short_amount(amount: Any, *, signed: bool = False, apart: bool = False) -> str:
+    """Return an amount with two decimals, or of a small one its first two digits; `apart`: with commas between thousands."""
     value = Decimal(amount)
     digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
-    shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
-    return f"{shown:{'+' if signed else ''}f}"
+    return f"{rounded(value, digits):{'+' * signed}{',' * apart}f}"
+
+
+def rounded(value: Decimal, digits: int) -> Decimal:
+    """Return a number of any length with so many digits behind the point."""
+    return value.quantize(Decimal(1).scaleb(-digits), context=_ANY_LENGTH)
+
+
+def short_id(pair_id: int, state: State) -> str:
+    """Return a pair's short id (`3-17`), or its number in the newest run before the ledger was read."""
+    run, number = divmod(pair_id, IDS_PER_RUN)
+    known = state.get("today", {}).get("runs", {}).get(run)
+    return str(number) if known is None else f"{known}-{number}"
+
+
+def exposed_today(exposure: dict[str, Any]) -> str:
+    """Return the exposure of the UTC day and its limit as amounts that, unhedged all day, would come to the same."""
+    used, limit = (short_amount(Decimal(exposure[name]) / DAY_S) for name in ("quote_s", "limit_quote_s"))
+    return f"today on average {used} of at most {limit}"
 
 
 def span_of(seconds: float) -> str:

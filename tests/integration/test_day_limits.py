@@ -13,8 +13,8 @@ from arb.app.doctor.account_exam import of_journal
 from arb.core.messages.settings import Limits
 from arb.live.feed import states_of
 from arb.store.journal.reader import JournalReader
+from arb.view.lines import text_of
 from arb.view.page.events import in_words
-from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from tests.integration import truth
 from tests.integration.support import engine_process, run_arb, sandbox_process, where, write_config

@@ -183,8 +183,11 @@ def test_filters_stand_in_the_address_and_errors_are_one_line(folder: Path) -> N
             "document.forms.filters.elements.since.value = ''; document.forms.filters.elements.venue.value = 'nowhere'"
         )
         await tab.run("document.forms.filters.requestSubmit()")
-        await tab.until("document.querySelector('.empty')?.textContent === 'no pair trade at nowhere'")
+        await tab.until(
+            "document.querySelector('.error.empty')?.textContent.includes(\"'nowhere' is not in this ledger\")"
+        )
         assert "venue=nowhere" in await tab.run("location.search")
+        tab.errors.clear()
 
     in_browser(folder, work)
 
@@ -295,7 +298,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
             ["BTC/USDT", "gate → okx", "12.50", "rate_budget"],
             ["ETH/USDT", "gate → okx", "\u22123.00", "fees exceed it"],
         ]
-        first = ["gate", "4/5", "20.5/41", "up", "degraded", "3/4 in 0.55 s", "-0.2"]
+        first = ["gate", "4/5", "20.5/41", "up", "degraded", "75 %", "-0.2"]
         assert await said("venues") == [first, ["okx", *first[1:]]]
         assert await said("inventory") == [
             ["USDT", "scarce 120.00", "90,000.00", "90,120.00"],

@@ -129,12 +129,12 @@ def test_control_c_is_typed_and_a_second_one_waits_for_nothing(tmp_path: Path) -
 def test_halt_and_stop_by_key(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.pair.type(b"h")
-        run.until(b"y or Enter: do it")
+        run.until(b"y: confirm")
         run.pair.type(b"y")
         run.until(b"! nothing opens: halt: asked")
         run.pair.type(b"q")
         run.until(b"stop the run, as Ctrl-C does")
-        run.pair.type(b"\r")
+        run.pair.type(b"y")
         assert run.end() == 0
         assert given_back(run)
     texts = [str(row["text"]) for row in truth.rows_of(tmp_path / DB, "SELECT text FROM incidents WHERE kind = 'halt'")]
@@ -160,7 +160,7 @@ def test_an_alert_is_acknowledged_and_an_open_leg_flattened_by_key(tmp_path: Pat
             strikes = sandbox.strike("lost_request", count=1)
             wait_while(run.process, lambda: any(map(sandbox.hits, strikes.values())), "a leg is not answered")
             run.pair.type(b"f")
-            run.until(b"y or Enter: do it")
+            run.until(b"y: confirm")
             run.pair.type(b"y")
             run.until(b"! nothing opens: halt: flattened")
             run.pair.type(b"q")
@@ -194,7 +194,7 @@ def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_p
             watch.pair.resize(60, 12)
             watch.until(b"\x1b[2J")
             watch.pair.type(b"h")
-            watch.until(b"y or Enter: do it")
+            watch.until(b"y: confirm")
             watch.pair.type(b"y")
             watch.until(b"HALTED")
             watch.pair.type(b"q")
@@ -327,7 +327,7 @@ def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
     if shown.returncode in (1, 99) and "arb:" not in shown.stderr:
         pytest.skip(f"this machine lets us mount nothing: {shown.stderr}")
     assert shown.returncode == 0, shown.stderr
-    assert "engine: not running" in shown.stdout
+    assert "not running" in shown.stdout
 
 
 @pytest.mark.thorough

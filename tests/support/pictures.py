@@ -22,8 +22,8 @@ from arb.core.messages.events import HaltAsked, QueueDrained
 from arb.core.messages.records import PairRecord
 from arb.core.messages.settings import Limits
 from arb.store.ledger.tables import WATERFALL
+from arb.view.lines import encoded
 from arb.view.screen.dialogs import Dialogs
-from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state
 from tests.builders import Bench, an_instrument
@@ -38,6 +38,7 @@ TERMS = [column.removesuffix("_e8") for column in WATERFALL]
 STOP = "q or Ctrl-C: stop"
 ALERT = {
     "id": 3,
+    "short_id": "1-3",
     "seen_id": 3,
     "kind": "balance_drift",
     "text": "okx: DOGE: the venue reports 20 less than fills explain; nothing opens with it there",
@@ -115,7 +116,8 @@ class Market:
         }
         shares = [random.Random(SEED + minute).randrange(0, 9) for minute in range(60)]
         minutes = [sums["realised_net"] * share / sum(shares) for share in shares]
-        return {"quotes": {"USDT": sums | {"pairs": len(closed)}}, "minutes": {"USDT": minutes}, "ran_s": 3600.0}
+        quotes, runs = {"USDT": sums | {"pairs": len(closed)}}, {self.bench.engine.state.run_id: 1}
+        return {"quotes": quotes, "minutes": {"USDT": minutes}, "ran_s": 3600.0, "runs": runs}
 
 
 def _tick(mid: float) -> Decimal:

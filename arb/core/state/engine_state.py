@@ -40,11 +40,11 @@ from arb.core.state.residuals import Residuals
 from arb.core.state.transfer_blocked import TransferBlocks
 from arb.core.state.venue_health import HealthBoard
 from arb.market.fill import Fill
+from arb.market.ids import IDS_PER_RUN
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.route import Key, Keys, Route, group_in
 
-IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """How wrong a venue's instant of a fill may be, beyond the error of its clock."""
 RAMP_STEPS_MAX = 64

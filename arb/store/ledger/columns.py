@@ -197,7 +197,7 @@ def _type_of(name: str) -> Any:
 
 
 def _gather(connection: Connection, sql: str, values: dict[str, Any]) -> Columns:
-    result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
+    result = connection.execute(text(sql), values, execution_options={"yield_per": BATCH_ROWS})
     names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
     for rows in result.partitions(BATCH_ROWS):  # without a size it returns single rows

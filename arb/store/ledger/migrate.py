@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _FILE = re.compile(r"([0-9]{4})_[a-z0-9_]+\.py")
 # One number for all processes: two that upgrade the same PostgreSQL at once take turns.
 _ADVISORY_LOCK = 0x617262
+_moment: ContextVar[tuple[str, Connection] | None] = ContextVar("moment", default=None)
+"""The ledger that is read at one instant, and the connection that sees it."""
 
 
 def migrations_dir() -> Path:
@@ -106,10 +109,10 @@ def require_current(db_url: str, engine: Engine) -> None:
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     _refuse_newer(db_url, found)
+    if found is None:
+        raise ConfigError(f"ledger {mask_url(db_url)}: nothing ran here yet: start an engine with `arb run`")
     if found != head():
-        raise ConfigError(
-            f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
-        )
+        raise ConfigError(f"ledger {mask_url(db_url)}: schema {found}, this arb needs {head()}; run `arb db upgrade`")
 
 
 class Reader:
@@ -125,12 +128,33 @@ class Reader:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield a connection that sees one instant; raises `StoreError` where the database fails."""
+        """Yield a connection that sees one instant; raises `StoreError` where the database fails.
+
+        Within `one_moment` it is the connection of the whole answer.
+        """
+        moment = _moment.get()
         try:
+            if moment is not None and moment[0] == self._db_url:
+                yield moment[1]
+                return
             with self._engine.connect() as connection, connection.begin():
                 yield connection
         except DBAPIError as error:
             raise store_error(self._db_url, error) from None
+
+
+@contextmanager
+def one_moment(db_url: str) -> Iterator[None]:
+    """Within this context all readers of a ledger see one instant: that of the first question.
+
+    Raises as `Reader` does.
+    """
+    with Reader(db_url).transaction() as connection:
+        token = _moment.set((db_url, connection))
+        try:
+            yield
+        finally:
+            _moment.reset(token)
 
 
 def _migrate(db_url: str, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:

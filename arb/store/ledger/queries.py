@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Executable, Select, func, or_, select, text
 
 from arb.clock import NS_PER_S
 from arb.core.messages.recovery_records import PlanRecord
-from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError
+from arb.market.ids import IDS_PER_RUN
 from arb.store.journal.reader import Entry, JournalReader
 from arb.store.ledger.alerts import as_shown
 from arb.store.ledger.migrate import Reader
 from arb.store.ledger.selection import ALERTS_BY, ALL, PAIRS_BY, Selection
+from arb.store.ledger.short_ids import ShortIds
 from arb.store.ledger.tables import (
     Alert,
     Alternative,
@@ -61,6 +62,16 @@ do not count), and none beyond the start of the next: no time is counted twice.
 """
 
 
+_NAMES = {
+    "venue": """
+SELECT buy_venue FROM pair_trades UNION SELECT sell_venue FROM pair_trades
+UNION SELECT buy_venue FROM opportunities_daily UNION SELECT sell_venue FROM opportunities_daily
+UNION SELECT venue FROM balances UNION SELECT venue FROM incidents WHERE venue IS NOT NULL
+""",
+    "symbol": "SELECT symbol FROM pair_trades UNION SELECT symbol FROM opportunities_daily",
+}
+
+
 class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the ledger and the journal know of one pair trade; rows are dictionaries from column to value."""
 
@@ -87,7 +98,9 @@ class LedgerReader(Reader):
         query = query if every else query.where(Alert.acknowledged_ns.is_(None))
         with self.transaction() as connection:
             rows = _rows(connection, query.order_by(Alert.last_ns.desc(), Alert.id.desc()).limit(limit))
-        return [_with_end(row) if every else as_shown(row) for row in rows]
+            short_ids = _short_ids(connection)
+        shown = (_with_end(row) if every else as_shown(row) for row in rows)
+        return [{"id": row["id"], "short_id": short_ids.of(row["id"])} | row for row in shown]
 
     def alerts_since(self, ended_ns: int) -> list[RowDict]:
         """Return the open alerts and those that ended at `ended_ns` (ns UTC) or later, as `alerts(every=True)` does."""
@@ -95,22 +108,24 @@ class LedgerReader(Reader):
         with self.transaction() as connection:
             return [_with_end(row) for row in _rows(connection, query)]
 
-    def alert(self, alert_id: int) -> RowDict:
-        """Return an alert, acknowledged or not; raises `ConfigError` when there is none of that id.
+    def alert(self, ident: str) -> RowDict:
+        """Return an alert, acknowledged or not, by its short or whole id; raises `ConfigError` when there is none.
 
         A number within its run will do where only one alert that is open has it.
         """
         with self.transaction() as connection:
+            short_ids = _short_ids(connection)
+            alert_id = short_ids.row_id(ident, "alert")
             found = _rows(connection, _of(Alert, Alert.id == alert_id))
-            if not found:
-                same = (Alert.id % IDS_PER_RUN == alert_id, Alert.acknowledged_ns.is_(None))
+            if not found and ident.isdecimal():
+                same = (Alert.id % IDS_PER_RUN == int(ident), Alert.acknowledged_ns.is_(None))
                 found = _rows(connection, select(Alert.__table__).where(*same))
         if len(found) != 1:
-            several = ", ".join(str(row["id"]) for row in found)
+            several = ", ".join(short_ids.of(row["id"]) for row in found)
             raise ConfigError(
-                f"{alert_id} is the number of several alerts: {several}: give the whole id"
+                f"{ident} is the number of several alerts: give one of {several}"
                 if several
-                else f"no alert {alert_id} in this ledger; `arb alerts` lists the open ones"
+                else f"no alert {ident} in this ledger; `arb alerts` lists the open ones"
             )
         return found[0]
 
@@ -121,9 +136,11 @@ class LedgerReader(Reader):
         its decision.
         """
         with self.transaction() as connection:
+            short_ids = _short_ids(connection)
             found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
             if not found:
-                raise ConfigError(f"no pair trade {pair_id} in this ledger; `arb pairs` lists them")
+                nearest = _nearest(connection, short_ids, pair_id)
+                raise ConfigError(f"no pair trade {short_ids.of(pair_id)} in this ledger: {nearest}")
             pair = found[0]
             opportunity = _rows(connection, _of(Opportunity, Opportunity.id == pair["opportunity_id"]))
             orders = _rows(connection, _of(Order, Order.pair_trade_id == pair_id).order_by(Order.id))
@@ -156,6 +173,15 @@ class LedgerReader(Reader):
         if not found:
             raise ConfigError(f"no run {run_id} in this ledger")
         return found[0]
+
+    def short_ids(self) -> ShortIds:
+        with self.transaction() as connection:
+            return _short_ids(connection)
+
+    def names(self, what: str) -> set[str]:
+        """Return every venue, or every symbol, that the ledger has rows of; `what`: `venue` or `symbol`."""
+        with self.transaction() as connection:
+            return set(connection.execute(text(_NAMES[what])).scalars())
 
     def modes(self) -> set[str]:
         with self.transaction() as connection:
@@ -191,6 +217,21 @@ class LedgerReader(Reader):
                 reached[symbol] = max(begins_ns, min(closed_ns, until_ns))
                 with_edge[symbol] += reached[symbol] - begins_ns
         return {symbol: round(min(Decimal(1), Decimal(ns) / ran_ns), 6) for symbol, ns in with_edge.items() if ran_ns}
+
+
+def _short_ids(connection: Connection) -> ShortIds:
+    return ShortIds(connection.execute(select(Run.id).order_by(Run.id)).scalars().all())
+
+
+def _nearest(connection: Connection, short_ids: ShortIds, pair_id: int) -> str:
+    """Return the existing pair whose id is the nearest, in words."""
+    around = (
+        select(func.max(PairTrade.id)).where(PairTrade.id < pair_id),
+        select(func.min(PairTrade.id)).where(PairTrade.id > pair_id),
+    )
+    found = [row_id for query in around if (row_id := connection.execute(query).scalar()) is not None]
+    nearest = min(found, key=lambda row_id: abs(row_id - pair_id), default=None)
+    return "it has none yet" if nearest is None else f"the nearest is {short_ids.of(nearest)}"
 
 
 def _with_end(row: RowDict) -> RowDict:

@@ -97,7 +97,7 @@ class ReadOnlyLedger:
             else:
                 cursor.execute(sql)
             columns = [str(column[0]) for column in cursor.description or ()]
-            found = [tuple(row) for row in (cursor if most is None else islice(cursor, most + 1))]
+            found = [tuple(map(_shortened, row)) for row in (cursor if most is None else islice(cursor, most + 1))]
         return Rows(columns, found if most is None else found[:most], most is not None and len(found) > most)
 
     def _connected(self) -> Any:
@@ -165,6 +165,11 @@ class ReadOnlyLedger:
 
 
 _READS_ONLY = "the ledger is only read here; only the engine writes it"
+
+
+def _shortened(value: Any) -> Any:
+    """Return a float with the 15 digits that are sure: further ones of a sum are rounding errors of binary numbers."""
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 def _require_reading(sql: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, Table, UniqueConstraint
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.records import IncidentRecord, attributes_of, tag_of
-from arb.core.state.engine_state import IDS_PER_RUN
+from arb.market.ids import IDS_PER_RUN
 from arb.store.ledger.tables import Incident, Run
 from arb.store.ledger.writer import TABLES, RowRefused, Writer, storable
 

@@ -23,6 +23,8 @@ from arb.store.ledger.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIE
 from arb.store.ledger.tables import WATERFALL, WHOLE_EDGE_BPS
 
 INCIDENTS_SHOWN = 20
+NEWEST_RUNS = 20
+"""Open pairs are of these runs: a start finishes those of the run before."""
 BATCH_ROWS = 10_000
 MINUTE_NS = 60 * NS_PER_S
 MINUTES = 60
@@ -95,6 +97,7 @@ SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
 FROM incidents WHERE {where} ORDER BY ns DESC, id DESC LIMIT :shown
 """
 _RAN = f"SELECT started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns"
+_NEWEST = "SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS number FROM runs ORDER BY id DESC LIMIT :shown"
 _RUNS = f"""
 SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
 FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
@@ -193,7 +196,7 @@ class TodayReader(Reader):
         first.
 
         `minutes`: by quote, the net of each of the last 60 minutes, the present one last; None where nothing ran.
-        `ran_s`: for how many of their seconds a run was up.
+        `ran_s`: for how many of their seconds a run was up. `runs`: the numbers of the newest runs, by their ids.
         """
         day_ns, first = now_ns // NS_PER_DAY * NS_PER_DAY, now_ns // MINUTE_NS - MINUTES + 1
         with self.transaction() as connection:
@@ -203,6 +206,8 @@ class TodayReader(Reader):
                 (max(first * MINUTE_NS, started_ns), until_ns)
                 for started_ns, until_ns in connection.execute(text(_RAN), {"since_ns": first * MINUTE_NS})
             ]
+            newest = connection.execute(text(_NEWEST), {"shown": NEWEST_RUNS})
+            numbers = {row.id: row.number for row in newest}
         quotes = {
             row["quote"]: {"pairs": row["pairs"]} | {term.removesuffix("_e8"): row[term] * E8 for term in WATERFALL}
             for row in sorted(days, key=lambda row: (-row["pairs"], row["quote"]))
@@ -212,7 +217,8 @@ class TodayReader(Reader):
         for row in minutes:
             found = nets.setdefault(row["quote"], [Decimal(0) if at in ran else None for at in range(MINUTES)])
             found[row["minute"] - first] = row["net_e8"] * E8
-        return {"quotes": quotes, "minutes": nets, "ran_s": sum(end - start for start, end in runs) / NS_PER_S}
+        ran_ns = sum(end - start for start, end in runs)
+        return {"quotes": quotes, "minutes": nets, "ran_s": ran_ns / NS_PER_S, "runs": numbers}
 
 
 def _booked(connection: Connection, sql: str, since_ns: int, until_ns: int) -> list[RowDict]:
@@ -222,9 +228,9 @@ def _booked(connection: Connection, sql: str, since_ns: int, until_ns: int) -> l
 
 def _read(connection: Connection, selection: Selection) -> Sums:
     def result(sql: str, by: SelectedBy, **more: int) -> Result[Any]:
-        found = connection.execution_options(yield_per=BATCH_ROWS)
         where = {"where": by.where(selection), "seen": OPPORTUNITIES_BY.where(selection)}
-        return found.execute(text(sql.format(**where)), selection.values | more)
+        batches = {"yield_per": BATCH_ROWS}
+        return connection.execute(text(sql.format(**where)), selection.values | more, execution_options=batches)
 
     def rows(sql: str, by: SelectedBy, **more: int) -> list[RowDict]:
         return [_whole(row) for row in result(sql, by, **more).mappings()]

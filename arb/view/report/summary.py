@@ -18,8 +18,9 @@ from arb.market.numbers import exact, round_ratio
 from arb.store.ledger.columns import ColumnReader, Columns, offers_of
 from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
-from arb.store.ledger.queries import RowDict
+from arb.store.ledger.queries import LedgerReader, RowDict
 from arb.store.ledger.selection import ALL, Selection
+from arb.store.ledger.short_ids import ShortIds
 from arb.store.ledger.sums import Sums, counted, read_sums
 from arb.store.ledger.tables import WATERFALL
 from arb.view.report.measure import chosen_rows, mean, percentile, rounded, run_ns, what_if, whole_sum
@@ -46,6 +47,10 @@ class Sources:
     @cached_property
     def sums(self) -> Sums:
         return read_sums(self._url, self.selection)
+
+    @cached_property
+    def short_ids(self) -> ShortIds:
+        return LedgerReader(self._url).short_ids()
 
     @cached_property
     def offers(self) -> Columns:
@@ -109,7 +114,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "from_ns": sums.span_ns and sums.span_ns[0],
         "to_ns": sums.span_ns and sums.span_ns[1],
         "run_seconds": _seconds(run_ns(sources.runs)),
-        "runs": [_run(row) for row in sums.runs],
+        "runs": [_run(row, sources.short_ids) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
         "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
         "finished": {row["quote"]: row["finished"] for row in _added(sums.pairs, "quote")},
@@ -135,7 +140,10 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "leg_skew": _skew(sources.trades),
         "moved": [{"venue": venue, "asset": asset, "change": amount} for (venue, asset), amount in sums.moved.items()],
         "incidents": [_with_cost(row) for row in sums.incidents],
-        "latest_incidents": [_with_cost(row) for row in sums.latest_incidents],
+        "latest_incidents": [
+            _with_cost(row) | {"pair": sources.short_ids.of(row["pair_trade_id"]) if row["pair_trade_id"] else None}
+            for row in sums.latest_incidents
+        ],
     }
 
 
@@ -265,5 +273,7 @@ def _with_cost(row: RowDict) -> RowDict:
     }
 
 
-def _run(row: RowDict) -> RowDict:
-    return {"run_id": row["id"]} | {name: value for name, value in row.items() if name != "id"}
+def _run(row: RowDict, short_ids: ShortIds) -> RowDict:
+    return {"run_id": row["id"], "run_number": short_ids.number(row["id"])} | {
+        name: value for name, value in row.items() if name != "id"
+    }

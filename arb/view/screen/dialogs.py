@@ -1,4 +1,4 @@
-"""What the keys of the screen do: each first asks, and only `y` or Enter, pressed by itself, does it.
+"""What the keys of the screen do: each first asks, and only `y`, pressed by itself, does it.
 
 Knows no terminal and does nothing itself: a key goes in, and what the user has confirmed comes out.
 """
@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from arb.core.state.engine_state import IDS_PER_RUN
-from arb.view.screen.lines import Line, Span, line, wrapped
+from arb.view.lines import Line, Span, line, wrapped
 
 Alert = Mapping[str, Any]
 
@@ -36,7 +35,7 @@ QUESTIONS = {
 }
 KEYS = {"h": Action.HALT, "f": Action.FLATTEN, "a": Action.ACKNOWLEDGE, "q": Action.STOP}
 STEPS = {"down": 1, "j": 1, "up": -1, "k": -1}
-CONFIRM = "y or Enter: do it   Esc: leave it"
+CONFIRM = "y: confirm   Esc: cancel"
 HELP = (
     ("h", "halt: open no more pairs; open ones are finished; `arb resume` lifts it"),
     ("f", "flatten: cancel own orders, trade own exposure away, then halt"),
@@ -66,7 +65,7 @@ class Dialogs:
             if self.asked is None:
                 if self._open(key, alerts):
                     return None
-            elif key in ("y", "Y", "enter"):
+            elif key in ("y", "Y"):
                 return self._confirm()
             elif key in ("esc", "n", "N"):
                 self.asked = None
@@ -111,7 +110,7 @@ class Dialogs:
         if self.asked is Action.ACKNOWLEDGE and self._chosen is not None:
             alert = self._chosen
             more = "; up and down: another" if alerts[1:] else ""
-            question = f"acknowledge alert {alert['id'] % IDS_PER_RUN}: {alert['kind']}: {alert['text']}{more}"
+            question = f"acknowledge alert {alert['short_id']}: {alert['kind']}: {alert['text']}{more}"
         return [*wrapped(question, width, "warn"), line(Span(CONFIRM, "bold"))]
 
     def page(self, width: int) -> list[Line]:

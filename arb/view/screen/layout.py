@@ -8,7 +8,7 @@ a section's rows are left out, its last row says how many, or ends in an ellipsi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from arb.view.screen.lines import EMPTY, Line, Span, fitted, line
+from arb.view.lines import EMPTY, Line, Span, fitted, line
 
 TWO_COLUMNS_FROM = 132
 """From so many columns on two columns of sections stand side by side."""

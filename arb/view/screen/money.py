@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from arb.view.lines import Line, Span, columns_of, joined, line, padded, width_of
 from arb.view.plain import held_by_asset, is_short, net_text, short_amount
 from arb.view.screen.layout import Section
-from arb.view.screen.lines import Line, Span, columns_of, joined, line, padded, width_of
 
 State = dict[str, Any]
 TERMS = {

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from arb.masking import printable
+from arb.view.lines import Line, Span, fitted, width_of, wrapped
 from arb.view.screen import money, sections
 from arb.view.screen.layout import BETWEEN, TWO_COLUMNS_FROM, Section, arranged, side_by_side
-from arb.view.screen.lines import Line, Span, fitted, width_of, wrapped
 
 State = dict[str, Any]
 

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ArbError
+from arb.view.lines import Line, Span, encoded, wrapped
 from arb.view.screen.dialogs import Action, Confirmed, Dialogs
-from arb.view.screen.lines import Line, Span, encoded, wrapped
 from arb.view.screen.picture import State, picture, waiting
 from arb.view.screen.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
 REFRESH_S = 0.25
-READ_EVERY_S = 5.0
+READ_EVERY_S = 2.0
 ASKED_AT_MOST_S = 30.0
 """A question ends after this time without an answer: a later `y` means something else."""
 SAID_FOR_S = 15.0

@@ -4,11 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.state.engine_state import IDS_PER_RUN
-from arb.view.plain import net_text, short_amount, span_of, standing
+from arb.view.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
+from arb.view.plain import exposed_today, net_text, short_amount, short_id, span_of, standing
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
-from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
 
 State = dict[str, Any]
 TABLE_LEAST = 2
@@ -53,7 +52,7 @@ def exposure(state: State, width: int) -> Section:
     if "unhedged" not in state:
         return Section("exposure", (), 1)
     rows, today = state["unhedged"], state["exposure"]
-    used = f"{short_amount(today['quote_s'])} of {today['limit_quote_s']} quote x s today"
+    used = exposed_today(today)
     if not rows:
         return Section("exposure", [joined(width, Span("unhedged 0", "good"), Span(used, "dim"))], 1)
     value, oldest = short_amount(state["unhedged_notional"]), max(row["age_ms"] for row in rows)
@@ -69,13 +68,13 @@ def notices(state: State, width: int) -> Section:
 
 
 def alerts(found: list[dict[str, Any]], now_ns: int, width: int) -> Section:
-    """Return what needs a person, in the order given, each with what to do; the number is what `arb alerts ack` takes."""
+    """Return what needs a person, in the order given, each with what to do; `arb alerts ack` takes the short id."""
     rows: list[Line] = []
     for alert in found:
         times = f", {alert['count']} times" if alert["count"] > 1 else ""
         age = span_of(max(0, now_ns - alert["since_ns"]) / NS_PER_S)
-        number, what = alert["id"] % IDS_PER_RUN, f"{alert['kind']}: {alert['text']}"
-        rows += wrapped(f"! alert {number}: {what} (for {age}{times})", width, "bad")
+        what = f"{alert['kind']}: {alert['text']}"
+        rows += wrapped(f"! alert {alert['short_id']}: {what} (for {age}{times})", width, "bad")
         rows += [(Span("  "), *row) for row in wrapped(f"what to do: {alert['what_to_do']}", width - 2)]
     return Section("alerts", rows, 3, 1)
 
@@ -89,7 +88,7 @@ def venues(state: State, width: int) -> Section:
         Column("p99 ms", right=True, rank=4),
         Column("private", rank=2),
         Column("health", rank=3),
-        Column("orders left", rank=6),
+        Column("orders left", right=True, rank=6),
         Column("clock ms", right=True, rank=7),
         Column("", rank=1, flexible=True),
     )
@@ -105,7 +104,7 @@ def venues(state: State, width: int) -> Section:
 def _venue(venue: State) -> list[Span | str]:
     live, _, read = venue["books"].partition("/")
     lags = venue["lags_ms"] or ("-", "-")
-    left, count, window_ms = venue["orders_left"]
+    left, count, _ = venue["orders_left"]
     why = _also(venue["halted"], venue["health_cause"] if venue["health"] != "healthy" else None)
     return [
         venue["venue"],
@@ -114,7 +113,7 @@ def _venue(venue: State) -> list[Span | str]:
         str(lags[1]),
         Span(venue["private"], "" if venue["private"] == "up" else "bad"),
         Span(venue["health"], HEALTH_STYLES.get(venue["health"], "warn")),
-        f"{left}/{count} per {window_ms / 1000:.2g} s",
+        f"{100 * left // count} %",
         "-" if venue["offset_ms"] is None else str(venue["offset_ms"]),
         Span(why, "warn"),
     ]
@@ -152,7 +151,7 @@ def marked(row: State) -> str:
 
 
 def pairs(state: State, width: int) -> Section:
-    """Return the pairs that are open; the number is what `arb explain` takes."""
+    """Return the pairs that are open, each with the short id that `arb explain` takes."""
     if "open_pairs" not in state:
         return Section("pairs", (), 5)
     columns = (
@@ -168,7 +167,7 @@ def pairs(state: State, width: int) -> Section:
     rows = [
         [
             marked(pair),
-            f"#{pair['id'] % IDS_PER_RUN}",
+            short_id(pair["id"], state),
             pair["buy"],
             pair["sell"],
             pair["size"],

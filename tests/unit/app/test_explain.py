@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from arb.app.explain import explanation, steps
-from arb.cli.shared import to_json, to_text
+from arb.cli.answers import to_json, to_text
 from arb.core.messages.recovery_records import SkewPart
 from arb.core.messages.settings import AppliedLimit
 from arb.store.journal.reader import Entry
 from arb.store.ledger.queries import LedgerReader, PairStory
 from arb.store.ledger.rebuild import db_upgrade
+from arb.view.lines import text_of
 from tests.support.old_files import unpacked
 from tests.unit.store.rows import a_plan
 
@@ -221,7 +222,11 @@ def test_what_was_passed_over_is_shown_with_its_reason() -> None:
         D(1),
     )
     assert (second["reason"], second["taken"], second["net"], second["size"]) == (None, True, None, D("0.9"))
-    assert '"net":"-0.00000005"' in to_json(document) and "net_below_minimum" in to_text(document)
+    assert '"net":"-0.00000005"' in to_json(document) and "net_below_minimum" in shown(document)
+
+
+def shown(document: dict[str, Any]) -> str:
+    return "\n".join(text_of(line).rstrip() for line in to_text(document, width=200))
 
 
 def a_book(side: str, levels: str) -> dict[str, Any]:
@@ -251,16 +256,16 @@ def test_the_two_books_stand_next_to_each_other_with_what_the_plan_took_of_each_
     assert '"level":1,"ask":"99.5","ask_size":"0.4","ask_total":"0.4","to_buy":"0.4","bid":"102.25"' in to_json(
         document
     )
-    shown = to_text(document).split("books:")[1].splitlines()
-    assert " ".join(shown[8].split()) == "level ask ask_size ask_total to_buy bid bid_size bid_total to_sell"
-    assert shown[11].split() == ["3", "101", "5", "6.1", "-", "-", "-", "-", "-"]
+    lines = shown(document).split("\nbooks\n")[1].splitlines()
+    assert " ".join(lines[8].split()) == "level ask ask size ask total to buy bid bid size bid total to sell"
+    assert lines[11].split() == ["3", "101", "5", "6.1", "-", "-", "-", "-", "-"]
 
 
 @pytest.mark.parametrize(("kind", "says"), [("arb", "not kept"), ("dust", "none"), ("test", "none")])
 def test_a_pair_without_books_says_why_and_is_explained_as_before(kind: str, says: str) -> None:
     document = explanation(a_story(kind=kind))
     assert document["books"]["note"].startswith(f"{says}: ") and document["books"]["levels"] == []
-    assert f"books:\n  note: {says}: " in to_text(document) and document["steps"]
+    assert f"books\n  note    {says}: " in shown(document) and document["steps"]
 
 
 def test_every_pair_of_a_ledger_of_before_is_explained_without_books(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from arb.store.journal.guards import NoReserve
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import InlineLedger, prepare_ledger
 from arb.store.ledger.queries import LedgerReader
+from arb.view.lines import text_of
 from arb.view.screen.dialogs import Action, Confirmed
-from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from tests.unit.store.alert_stores import drift
 from tests.unit.store.rows import T0, a_finished_pair, a_run, an_event, keep

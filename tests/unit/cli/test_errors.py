@@ -191,6 +191,14 @@ def test_an_unknown_command_is_not_looked_for_in_any_module() -> None:
     assert group.get_command(click.Context(group), "os.system") is None
 
 
+@pytest.mark.parametrize(
+    ("word", "line"), [("statsu", "No such command 'statsu'. Did you mean 'status'?"), ("zzz", "No such command 'zzz'")]
+)
+def test_an_unknown_command_is_one_line_with_the_nearest(word: str, line: str, capsys: Captured) -> None:
+    assert main([word]) == 2
+    assert capsys.readouterr() == ("", f"arb: {line}: see `arb --help`\n")
+
+
 def test_settings_named_for_a_runs_own_tape_which_is_replayed_under_its_own_are_refused(
     capsys: Captured, tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ pytest.importorskip("pyarrow")
 OF_RUN = 10**9
 RUNS = {"small ids": 2, "ids beyond 2^53": 1_795_413_979}
 COMMANDS = (
-    "status", "status --since 2023-11-14", "pairs", "explain PAIR", "report", "alerts", "alerts --all",
+    "status", "status --since 2023-11-14", "pairs", "explain PAIR", "report", "incidents", "balances", "alerts", "alerts --all",
     "alerts ack ALERT --reason x",
     "db current", "db check", "db compact", "db rebuild", "export --parquet out", "halt", "resume --reason x", "flatten",
     "sql SELECT/*/FROM/fills", "sql SELECT/id,run_id/FROM/pair_trades", "sql SELECT/*/FROM/v_pair_trades", "sql --connection",

@@ -124,7 +124,7 @@ def test_a_running_engine_is_asked_and_the_cheapest_moves_are_shown_with_fee_min
 
 def test_bands_that_are_met_need_nothing(capsys: Captured) -> None:
     assert asked(holding("1", "1")) == 0
-    assert "moves: none" in capsys.readouterr().out
+    assert "moves       none" in capsys.readouterr().out
 
 
 def test_a_band_that_stays_unmet_is_one_line_and_exit_code_3_beside_the_plan(capsys: Captured) -> None:

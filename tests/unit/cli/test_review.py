@@ -5,9 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.shell_completion import ShellComplete
 
 from arb.cli import main
 from arb.cli.progress import progress
+from arb.cli.root import cli
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.writer import Writer
@@ -15,6 +17,8 @@ from tests.unit.store.rows import T0, a_pair, a_run
 
 Captured = pytest.CaptureFixture[str]
 pytest.importorskip("pyarrow")
+OF_RUN = 1_000_000_000
+FIRST, SECOND = 1_795_413_979, 1_795_413_990
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_a_number_that_no_database_holds_is_no_pair(ledger: str, capsys: Capture
     assert main(["explain", number, "--db", ledger]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and len(err) < 250
-    assert "is no pair: give an id as `arb pairs` shows it" in err
+    assert "is no pair: write RUN-NUMBER, for example 3-17, or 17 for the newest run" in err
 
 
 def test_a_whole_id_of_nineteen_digits_is_looked_up(ledger: str, capsys: Captured) -> None:
@@ -116,20 +120,84 @@ def test_a_whole_id_of_nineteen_digits_is_looked_up(ledger: str, capsys: Capture
     assert "no pair trade 1795413979000000003 in this ledger" in capsys.readouterr().err
 
 
-def test_every_number_that_pairs_shows_is_taken_by_explain_as_that_pair(ledger: str, capsys: Captured) -> None:
-    """A number counts within the latest run: one of an earlier run would name another pair."""
-    engine, of_run = open_engine(ledger), 1_000_000_000
+@pytest.fixture
+def two_runs(ledger: str) -> str:
+    """Return a ledger with a pair of each of two runs; the later run has the pair of number 1, too."""
+    engine = open_engine(ledger)
     pairs = [
-        a_pair(of_run + 1, decided_ns=T0, closed_ns=None),
-        a_pair(2 * of_run + 1, run_id=2, decided_ns=T0 + 5_000, closed_ns=None),
+        a_pair(FIRST * OF_RUN + 17, run_id=FIRST, decided_ns=T0, closed_ns=None),
+        a_pair(SECOND * OF_RUN + 1, run_id=SECOND, decided_ns=T0 + 5_000, closed_ns=None),
     ]
     with engine.begin() as connection:
-        Writer("sqlite").write(connection, [a_run(1), a_run(2, started_ns=T0 + 1), *pairs])
+        Writer("sqlite").write(connection, [a_run(FIRST), a_run(SECOND, started_ns=T0 + 1), *pairs])
     engine.dispose()
-    assert main(["pairs", "--json", "--db", ledger]) == 0
+    return ledger
+
+
+def test_every_id_that_pairs_shows_is_taken_by_explain_as_that_pair(two_runs: str, capsys: Captured) -> None:
+    assert main(["pairs", "--json", "--db", two_runs]) == 0
     shown = msgspec.json.decode(capsys.readouterr().out)["pairs"]
-    assert [(pair["id"], pair["number"]) for pair in shown] == [(str(2 * of_run + 1), 1), (str(of_run + 1), None)]
-    for pair in shown:
-        for ident in [pair["id"], pair["number"]] if pair["number"] else [pair["id"]]:
-            assert main(["explain", str(ident), "--json", "--db", ledger]) == 0
-            assert msgspec.json.decode(capsys.readouterr().out)["pair"]["id"] == pair["id"]
+    assert [(pair["id"], pair["short_id"]) for pair in shown] == [
+        (str(SECOND * OF_RUN + 1), "2-1"),
+        (str(FIRST * OF_RUN + 17), "1-17"),
+    ]
+    for ident, pair in [(pair[name], pair) for pair in shown for name in ("id", "short_id")] + [("1", shown[0])]:
+        assert main(["explain", ident, "--json", "--db", two_runs]) == 0
+        found = msgspec.json.decode(capsys.readouterr().out)["pair"]
+        assert (found["id"], found["short_id"]) == (pair["id"], pair["short_id"])
+
+
+@pytest.mark.parametrize(
+    ("ident", "line"),
+    [
+        ("1-18", "no pair trade 1-18 in this ledger: the nearest is 1-17"),
+        ("17", "no pair trade 2-17 in this ledger: the nearest is 2-1"),
+        ("3-1", "no run 3 in this ledger: the newest is 2"),
+        ("0-1", "no run 0 in this ledger: the newest is 2"),
+        ("1-x", "'1-x' is no pair: write RUN-NUMBER, for example 3-17, or 17 for the newest run"),
+    ],
+)
+def test_an_unknown_id_is_one_line_with_the_nearest_valid_form(
+    two_runs: str, capsys: Captured, ident: str, line: str
+) -> None:
+    assert main(["explain", ident, "--db", two_runs]) == 2
+    assert capsys.readouterr().err == f"arb: {line}\n"
+
+
+@pytest.mark.parametrize("run", ["1", str(FIRST)], ids=["number", "id"])
+def test_a_run_is_selected_by_its_number_or_its_id(two_runs: str, capsys: Captured, run: str) -> None:
+    assert main(["pairs", "--run", run, "--json", "--db", two_runs]) == 0
+    assert [pair["short_id"] for pair in msgspec.json.decode(capsys.readouterr().out)["pairs"]] == ["1-17"]
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (("--venue", "krakn"), "venue 'krakn' is not in this ledger: known are bitget, gate, okx"),
+        (("--venue", "gat"), "venue 'gat' is not in this ledger: did you mean 'gate'?"),
+        (("--symbol", "BTC/USDD"), "symbol 'BTC/USDD' is not in this ledger: did you mean 'BTC/USDT'?"),
+        (("--run", "3"), "no run 3 in this ledger: the newest is 2"),
+    ],
+)
+@pytest.mark.parametrize("command", ["pairs", "status", "report", "alerts"])
+def test_an_unknown_name_of_a_row_is_one_line_with_the_known_ones(
+    two_runs: str, capsys: Captured, command: str, option: tuple[str, str], line: str
+) -> None:
+    assert main([command, *option, "--db", two_runs]) == 2
+    assert capsys.readouterr() == ("", f"arb: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["pairs", "--venue", "g"], ["gate"]),
+        (["report", "--symbol", "BT"], ["BTC/USDT"]),
+        (["pairs", "--config", "none.toml", "--venue", ""], []),
+    ],
+)
+def test_a_shell_completes_venues_and_symbols_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], found: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    completion = ShellComplete(cli, {}, "arb", "_ARB_COMPLETE")
+    assert [item.value for item in completion.get_completions(words[:-1], words[-1])] == found

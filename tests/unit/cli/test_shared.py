@@ -1,6 +1,5 @@
 """What the commands share: answers on stdout, exact as JSON and readable as text; fee rates with or without their unit."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.cli import main
-from arb.cli.shared import DURATION, RATE, to_json, to_text
+from arb.cli.answers import to_json, to_text
+from arb.cli.shared import DURATION, RATE
 from arb.config import Settings
 from arb.config.loader import load_text
+from arb.view.lines import text_of
 
 Captured = pytest.CaptureFixture[str]
 _DOUBLE_HASH_OF_NOTHING = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
@@ -24,33 +25,6 @@ def test_a_decimal_becomes_a_plain_string_without_exponent(number: Decimal) -> N
     written = msgspec.json.decode(to_json({"x": number}))["x"]
     assert Decimal(written) == number
     assert "e" not in written.lower()
-
-
-def test_text_shows_rows_as_a_table_and_nested_values_indented() -> None:
-    document: Mapping[str, object] = {
-        "db": "sqlite",
-        "net": {"USDT": Decimal("1E+1")},
-        "pairs": [{"id": 1, "state": "completed"}, {"id": 12, "state": None}],
-        "halted": None,
-        "ok": True,
-        "none": [],
-        "lines": "a\nb",
-    }
-    assert to_text(document).splitlines() == [
-        "db: sqlite",
-        "net:",
-        "  USDT: 10",
-        "pairs:",
-        "  id  state",
-        "  1   completed",
-        "  12  -",
-        "halted: -",
-        "ok: yes",
-        "none: none",
-        "lines:",
-        "  a",
-        "  b",
-    ]
 
 
 def test_show_config_prints_what_reads_back_and_no_secret(
@@ -154,6 +128,6 @@ def test_what_others_wrote_moves_no_cursor_and_begins_no_line() -> None:
         [hostile],
         {"text": f"a\n{hostile}"},
     ):
-        lines = to_text(document).split("\n")
+        lines = [text_of(row) for row in to_text(document)]
         assert all(line.isprintable() for line in lines), lines
-    assert len(to_text({"rows": [{"symbol": "a\nb"}]}).split("\n")) == 3
+    assert len(to_text({"rows": [{"symbol": "a\nb"}]})) == 3

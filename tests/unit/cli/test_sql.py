@@ -58,7 +58,7 @@ def everything(url: str) -> list[Any]:
 
 def test_one_question_is_answered_as_a_table(ledger: str, capsys: Captured) -> None:
     assert main(["sql", "SELECT id, halted, mode FROM runs;", "--db", ledger]) == 0
-    assert capsys.readouterr() == ("id  halted  mode\n1   -       sandbox\n(1 row)\n", "")
+    assert capsys.readouterr() == ("id  halted  mode\n 1  -       sandbox\n(1 row)\n", "")
 
 
 def test_as_json_it_is_one_document_with_exact_numbers(ledger: str, capsys: Captured) -> None:
@@ -331,3 +331,11 @@ def test_what_psql_is_given_reads_and_does_not_write(postgres_url: str) -> None:
         f'{command} -c "DELETE FROM runs"', shell=True, capture_output=True, text=True, check=False
     )
     assert "read-only transaction" in refused.stderr
+
+
+def test_a_sum_of_amounts_has_no_digit_that_is_a_rounding_error(ledger: str, capsys: Captured) -> None:
+    """0.1 + 0.2 is 0.30000000000000004 in the binary numbers of SQLite's views."""
+    query = "SELECT 1e-1 + 2e-1 AS net"
+    for form, shown in ((), "0.3"), (("--json",), '"rows":[[0.3]]}'), (("--csv",), "net\r\n0.3\r\n"):
+        assert main(["sql", query, "--db", ledger, *form]) == 0
+        assert shown in capsys.readouterr().out.replace('["0.3"]', "[0.3]")  # NUMERIC of PostgreSQL is exact

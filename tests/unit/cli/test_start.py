@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.cli.root import COMMANDS, YOUNG_OBJECTS
+from arb.cli.root import COMMANDS, GROUPS, YOUNG_OBJECTS
 from arb.store.ledger.migrate import upgrade
 
 REVIEW = {"aiohttp", "alembic", "ccxt.base", "numba", "numpy", "pandas", "pyarrow", "requests", "rich"}
@@ -62,6 +62,13 @@ def test_what_is_loaded_is_not_looked_through_for_garbage_all_the_while(repo_roo
 def test_help_names_every_command(repo_root: Path, tmp_path: Path) -> None:
     shown, _ = loaded(repo_root, tmp_path, SCRIPT, "--help")
     assert all(f"\n  {name} " in shown for name in COMMANDS)
+
+
+def test_the_groups_of_the_help_are_those_of_the_docs(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "COMMANDS.md").read_text()
+    for group, commands in GROUPS.items():
+        section = text.split(f"\n## {group}\n")[1].split("\n## ")[0]
+        assert all(f"| `arb {name}" in section for name in commands), group
 
 
 @pytest.mark.thorough

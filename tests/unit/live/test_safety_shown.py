@@ -1,10 +1,13 @@
 """Exposure and health as a person and a program see them."""
 
 from decimal import Decimal
+from typing import Any
 
+from arb.cli.answers import to_text
+from arb.cli.review import present
 from arb.core.messages.events import QueueDrained, TroubleReported
 from arb.core.messages.settings import HealthLimits
-from arb.view.screen.lines import text_of
+from arb.view.lines import text_of
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state, summarise
 from tests.builders import Bench
@@ -23,9 +26,8 @@ def troubled() -> Bench:
     return bench
 
 
-def test_the_summary_tells_the_days_exposure_by_venue_and_every_venues_health() -> None:
-    bench = troubled()
-    summary = summarise(
+def summarised(bench: Bench) -> dict[str, Any]:
+    return summarise(
         bench.engine,
         mode="sandbox",
         sandbox_id=None,
@@ -36,6 +38,10 @@ def test_the_summary_tells_the_days_exposure_by_venue_and_every_venues_health() 
         now_ns=bench.now_ns,
         report_currency="USDT",
     )
+
+
+def test_the_summary_tells_the_days_exposure_by_venue_and_every_venues_health() -> None:
+    summary = summarised(troubled())
     today = summary["exposure_today"]
     assert Decimal(today["quote_s"]) > 0 and today["by_venue"] == {"gate": today["quote_s"]}
     assert summary["venue_health"]["gate"] == {"state": "healthy", "cause": ""}
@@ -48,4 +54,11 @@ def test_the_screen_shows_both() -> None:
     rows = picture(present_state(bench.engine, bench.now_ns) | {"about": about}, (120, 40), "")
     text = "\n".join(map(text_of, rows))
     assert "quarantined" in text and "unread 10 >= 10" in text
-    assert "quote x s today" in text and "! UNHEDGED" in text
+    assert "today on average " in text and "! UNHEDGED" in text
+
+
+def test_the_status_of_a_running_engine_begins_with_both() -> None:
+    lines = [text_of(row).rstrip() for row in to_text(present(summarised(troubled())), width=80)]
+    assert lines[1].startswith("unhedged notional  ") and any(line.startswith("exposure") for line in lines)
+    (row,) = [line.split("  ") for line in lines if line.startswith("okx")]
+    assert row[-1] == "unread 10 >= 10" and "quarantined" in row

@@ -8,8 +8,8 @@ from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import LateLeg
 from arb.core.messages.settings import Limits
 from arb.core.state.blocks import Block, Source
+from arb.view.lines import text_of
 from arb.view.plain import line
-from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state, summarise
 from tests.builders import Bench
@@ -222,7 +222,7 @@ def test_every_section_is_there() -> None:
         "+12.35",
         "rate_budget",
         "ETH/USDT",
-        "#71",
+        "71",
         "repairing",
     ):
         assert words in text

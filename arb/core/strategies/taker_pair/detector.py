@@ -21,7 +21,7 @@ from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of, evaluate, least_edge
 from arb.core.risk.blockers import Blockers
 from arb.core.risk.dry_funds import DryFunds
-from arb.core.state.engine_state import IDS_PER_RUN, EngineState
+from arb.core.state.engine_state import EngineState
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.dirty_symbols import DirtySymbols
 from arb.core.strategies.taker_pair.episodes import Episode, Episodes
@@ -42,6 +42,7 @@ from arb.core.trades.strategy import (
     Woken,
 )
 from arb.core.trades.table import TradeTable
+from arb.market.ids import IDS_PER_RUN
 from arb.market.route import Route
 
 LAST_KEPT = 4

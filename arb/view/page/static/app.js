@@ -7,7 +7,7 @@ import { Refused, ask, events, forget, open, post, signed } from "./session.js";
 
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
-const READ_EVERY_MS = 5000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
+const READ_EVERY_MS = 2000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
 let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null;
 
 const chosen = () => new URLSearchParams(location.search);
@@ -64,7 +64,7 @@ function drawNav(current) {
     el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)));
 }
 
-// What the ledger has beside the engine's state: asked for by the page Now alone, every 5 s; what cannot be read is left out.
+// What the ledger has beside the engine's state: asked for by the page Now alone, every 2 s; what cannot be read is left out.
 async function readLedger() {
   if (performance.now() - readAt > READ_EVERY_MS) {
     readAt = performance.now();

@@ -11,7 +11,7 @@ export function now(state, read = {}, steering = null) {
   const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
   if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read)].filter(Boolean);
   return [...here, el("div", { class: "two" },
-    el("div", {}, venuesCard(state), edgesCard(state), openCard(state), runCard(state), unhedgedCard(state)),
+    el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
     el("div", {}, todayCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
 }
 
@@ -21,7 +21,7 @@ function tiles(state, read) {
   const taken = state.opportunities - Object.values(state.not_taken || {}).reduce((sum, count) => sum + count, 0);
   const found = [];
   if (running(state)) {
-    const today = state.exposure ? `today ${money(state.exposure.quote_s, 0)} of ${money(state.exposure.limit_quote_s, 0)} quote × s` : "";
+    const today = state.exposure ? `today on average ${money(state.exposure.quote_s / 86400, 2)} of at most ${money(state.exposure.limit_quote_s / 86400, 2)}` : "";
     found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", exposed ? `oldest ${duration(oldest / 1000)}; ${today}` : today, exposed ? "bad" : "good"));
   }
   if (read.today) {
@@ -63,7 +63,7 @@ export function venuesCard(state) {
     { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
     { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
     { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
-    { name: "orders left", of: ({ orders_left: left }) => (left ? `${left[0]}/${left[1]} in ${Number((left[2] / 1000).toPrecision(2))} s` : "-"), number: true },
+    { name: "orders left", of: ({ orders_left: left }) => (left ? `${Math.floor(100 * left[0] / left[1])} %` : "-"), number: true },
     { name: "clock ms", of: (row) => shown(row.offset_ms), number: true },
   ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
 }
@@ -79,9 +79,15 @@ function edgesCard(state) {
   ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
 }
 
-function openCard(state) {
+// A pair's short id; its number in the newest run before the ledger was read.
+function shortId(id, today) {
+  const run = String(id).slice(0, -9), number = String(id).slice(-9).replace(/^0+/, "");
+  return today?.runs?.[run] ? `${today.runs[run]}-${number}` : number;
+}
+
+function openCard(state, today) {
   const made = (state.open_pairs || []).length ? table([
-    { name: "pair", of: (row) => el("a", { href: `?page=story&id=${row.id}` }, String(row.id).slice(-9).replace(/^0+/, "")), number: true },
+    { name: "pair", of: (row) => el("a", { href: `?page=story&id=${row.id}` }, shortId(row.id, today)), number: true },
     { name: "symbol", of: (row) => row.symbol, word: true }, { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
     { name: "size", of: (row) => size(row.size), number: true }, { name: "state", of: (row) => row.state, word: true, mark: (row) => (row.state === "opening" ? "" : "warn") },
     { name: "age", of: (row) => duration(row.age_ms / 1000), number: true }, { name: "expected", of: (row) => amount(row.expected_net), number: true },

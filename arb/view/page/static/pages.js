@@ -24,7 +24,7 @@ async function pairsPage({ get, linkTo }) {
   if (!found.pairs.length) return [empty(found.empty)];
   return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
     at("decided", "decided_ns"),
-    col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.id }) }, String(row.number)) : shown(row.number ?? row.id)), { number: true, sort: (row) => BigInt(row.id) }),
+    col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.short_id }) }, row.short_id) : row.short_id), { number: true, sort: (row) => BigInt(row.id) }),
     text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
     text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
     col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
@@ -48,7 +48,7 @@ async function story({ get, chosen, linkTo }) {
   });
   return [
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
-    el("div", { class: "cards" }, card(`Pair ${one.pair.id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
+    el("div", { class: "cards" }, card(`Pair ${one.pair.short_id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
       residual: size(one.pair.residual_size), "exposure, quote × s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
       opportunity: one.opportunity ? `best edge ${money(one.opportunity.best_edge_bps, 2)} bps, ${one.opportunity.ticks} book changes` : "-",
@@ -98,7 +98,7 @@ async function opportunities({ get }) {
     card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
     card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
       el("p", { class: "dim" }, "an upper bound, for they compete for the same books and balances"))),
-  el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "what each least edge would have kept: of the pairs traded, and of all opportunities seen"),
+  el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "Result at other minimum edges: of the pairs traded, sales of dust left out, and of all opportunities seen."),
     table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), barsOf(found.what_if, (row) => row.net), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
 }
 
@@ -185,14 +185,14 @@ function waited(rows) {
 
 const grave = (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "";
 
-async function incidents({ get, about, act }) {
+async function incidents({ get, about, act, linkTo }) {
   const [alerts, found, report] = await Promise.all([get("alerts"), get("incidents"), get("report")]);
   return [alerts ? card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])) : null,
     report.incidents.length ? card("By kind", table([text("severity", "severity", { mark: grave }), text("kind"), count("incidents"), count("not acknowledged", "open"), cost("cost, quote", "cost")], report.incidents, { caption: "incidents by kind" })) : null,
     card("Incidents", found.incidents.length ? table([
-      at("at", "ns"), text("severity", "severity", { mark: grave }), text("kind"), text("venue"), text("what", "text", { word: false }), cash("cost"),
+      at("at", "ns"), text("severity", "severity", { mark: grave }), text("kind"), text("venue"), col("pair", (row) => (row.pair && linkTo ? el("a", { href: linkTo("story", { id: row.pair }) }, row.pair) : shown(row.pair)), { number: true, sort: (row) => BigInt(row.pair_trade_id || 0) }), text("what", "text", { word: false }), cash("cost"),
     ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null),
-    report.runs.length ? card("Runs", table([text("run", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
+    report.runs.length ? card("Runs", table([count("run", "run_number"), text("id", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
       col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), text("halted")], report.runs, { caption: "runs" })) : null].filter(Boolean);
 }
 

@@ -7,11 +7,13 @@ from arb.core.messages.events import TimerFired
 from arb.core.messages.records import PairState
 from arb.errors import ConfigError
 from arb.store.journal.journal import Journal
+from arb.store.ledger.database import open_engine
 from arb.store.ledger.ledger import InlineLedger
-from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.migrate import one_moment, upgrade
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
 from arb.store.ledger.sums import counted, read_sums
+from arb.store.ledger.writer import Writer
 from tests.unit.store.rows import (
     T0,
     D,
@@ -47,6 +49,12 @@ def test_a_ledger_of_an_older_schema_is_not_read(db_url: str) -> None:
     upgrade(db_url, "0001")
     with pytest.raises(ConfigError, match="run `arb db upgrade`"):
         LedgerReader(db_url)
+
+
+@pytest.mark.no_tables
+def test_of_a_database_without_tables_it_is_said_that_nothing_ran_there(postgres_url: str) -> None:
+    with pytest.raises(ConfigError, match="nothing ran here yet: start an engine with `arb run`"):
+        LedgerReader(postgres_url)
 
 
 def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader) -> None:
@@ -124,3 +132,23 @@ def test_the_share_of_an_edge_is_of_the_time_in_which_an_engine_ran(db_url: str,
     assert reader.edge_shares(T0 + 20, T0 + 3600) == {"BTC/USDT": D("0.166667"), "ETH/USDT": D("0.5")}
     assert reader.edge_shares(T0 + 20, T0 + 580) == {"BTC/USDT": D("0.1875"), "ETH/USDT": D("0.5")}
     assert reader.edge_shares(T0 + 601, T0 + 700) == {}
+
+
+def test_within_one_moment_no_reader_sees_what_is_written_meanwhile(reader: LedgerReader, db_url: str) -> None:
+    def counts() -> tuple[int, int, int]:
+        return (
+            len(reader.pairs()),
+            len(LedgerReader(db_url).pairs()),
+            sum(row["pairs"] for row in read_sums(db_url).pairs),
+        )
+
+    before = counts()
+    with one_moment(db_url):
+        seen = [counts()]
+        engine = open_engine(db_url)
+        with engine.begin() as connection:
+            Writer(engine.dialect.name).write(connection, [a_pair(6, run_id=2)])
+        engine.dispose()
+        seen.append(counts())
+    assert seen == [before, before]
+    assert counts() == tuple(number + 1 for number in before)

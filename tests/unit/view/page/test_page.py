@@ -293,13 +293,24 @@ def test_a_filter_that_cannot_be_read_is_one_line(client: Client, query: str, sa
 
 def test_a_filter_that_matches_nothing_says_so(client: Client) -> None:
     client.enter()
-    assert client.ask("/api/pairs?venue=nowhere")[1] == {
-        **client.ask("/api/pairs?venue=nowhere")[1],
-        "empty": "no pair trade at nowhere",
-        "pairs": [],
-    }
+    found = client.ask("/api/pairs?kind=dust")[1]
+    assert (found["empty"], found["pairs"]) == ("no pair trade of kind dust", [])
     for name in ("report", "holdings", "incidents"):
-        assert "at nowhere" in client.ask(f"/api/{name}?venue=nowhere")[1]["empty"], name
+        assert "before 2000" in client.ask(f"/api/{name}?until=2000-01-01")[1]["empty"], name
+
+
+def test_the_story_of_a_pair_is_found_by_its_short_id(client: Client) -> None:
+    client.enter()
+    for pair in client.ask("/api/pairs")[1]["pairs"][:3]:
+        found = client.ask(f"/api/story?id={pair['short_id']}")[1]["pair"]
+        assert (found["id"], found["short_id"]) == (pair["id"], pair["short_id"])
+
+
+def test_a_venue_that_the_ledger_does_not_know_is_refused_with_the_known_ones(client: Client) -> None:
+    client.enter()
+    for name in ("pairs", "report", "holdings", "incidents"):
+        status, found, *_ = client.ask(f"/api/{name}?venue=nowhere")
+        assert status == 400 and found["error"].startswith("venue 'nowhere' is not in this ledger: known are "), name
 
 
 def test_questions_of_the_same_rows_at_once_share_what_they_read(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:

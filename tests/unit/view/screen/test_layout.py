@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.view.lines import line, text_of
 from arb.view.screen.layout import Section, arranged, side_by_side
-from arb.view.screen.lines import line, text_of
 
 
 def section(name: str, rows: int, rank: int, least: int = 1) -> Section:

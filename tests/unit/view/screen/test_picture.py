@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
 from arb.store.ledger.tables import WATERFALL
-from arb.view.screen.lines import line, text_of, width_of
+from arb.view.lines import line, text_of, width_of
 from arb.view.screen.picture import picture
 from tests.builders import START_NS
 from tests.unit.view.test_view import EXPOSED, HALT, PAIR, a_state
@@ -23,6 +23,7 @@ TODAY = {
 }
 ALERT = {
     "id": 7,
+    "short_id": "1-7",
     "kind": "halt",
     "text": "a contradiction " * 9,
     "what_to_do": "look " * 30,
@@ -68,7 +69,7 @@ def test_every_row_is_as_wide_as_the_screen_and_there_are_no_more_than_fit(width
 @given(st.integers(60, 220), st.integers(12, 70))
 def test_what_is_at_risk_is_never_what_is_left_out(width: int, height: int) -> None:
     text = "\n".join(rows(full(), width, height))
-    assert "! UNHEDGED 50000.13" in text and "! nothing opens: halt: asked" in text and "! alert 7" in text
+    assert "! UNHEDGED 50000.13" in text and "! nothing opens: halt: asked" in text and "! alert 1-7" in text
 
 
 @given(st.integers(1, 59), st.integers(1, 11))

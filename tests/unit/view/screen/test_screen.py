@@ -19,6 +19,7 @@ from tests.unit.view.test_view import a_state
 TEXTS = Texts(stop="Ctrl-C: stop", help="stop the run", question="stop the run?")
 ALERT = {
     "id": 7,
+    "short_id": "1-7",
     "seen_id": 8,
     "kind": "halt",
     "text": "contradiction",
@@ -67,8 +68,8 @@ def test_an_alert_says_what_to_do_and_is_acknowledged_by_its_id(stage: Stage) ->
     stage.screen.start()
     stage.pair.until(b"what to do: look at both")
     stage.pair.type(b"a")
-    stage.pair.until(b"acknowledge alert 7")
-    stage.pair.type(b"\r")
+    stage.pair.until(b"acknowledge alert 1-7")
+    stage.pair.type(b"y")
     stage.pair.until(b"the engine obeys")
     assert stage.done == [Confirmed(Action.ACKNOWLEDGE, 7, 8)]
 
@@ -76,7 +77,7 @@ def test_an_alert_says_what_to_do_and_is_acknowledged_by_its_id(stage: Stage) ->
 def test_a_halt_is_asked_first_and_done_once(stage: Stage) -> None:
     stage.begin()
     stage.pair.type(b"h")
-    stage.pair.until(b"y or Enter: do it")
+    stage.pair.until(b"y: confirm")
     assert not stage.done
     stage.pair.type(b"y")
     stage.pair.until(b"the engine obeys")
@@ -101,7 +102,7 @@ def test_what_keys_do_may_take_as_long_as_it_likes(stage: Stage) -> None:
     stage.answer = lambda _: "at last" if until.wait(WAIT_S) else "never"
     stage.begin()
     stage.pair.type(b"h")
-    stage.pair.until(b"y or Enter: do it")
+    stage.pair.until(b"y: confirm")
     stage.pair.type(b"y")
     assert stage.acted.wait(WAIT_S)
     stage.screen.show(a_state(orders=4711))
@@ -113,7 +114,7 @@ def test_what_keys_do_may_take_as_long_as_it_likes(stage: Stage) -> None:
 def test_a_question_that_nobody_answers_is_taken_back(stage: Stage) -> None:
     stage.begin()
     stage.pair.type(b"f")
-    stage.pair.until(b"y or Enter: do it")
+    stage.pair.until(b"y: confirm")
     stage.clock.advance(int((ASKED_AT_MOST_S + 1) * NS_PER_S))
     stage.pair.until(b"h halt")
     stage.pair.type(b"y")

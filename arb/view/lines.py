@@ -1,10 +1,11 @@
-"""Lines of a screen: styled text of a known width in columns, tables of it, and the bytes a terminal takes.
+"""Lines of a terminal: styled text of a known width in columns, tables of it, and the bytes a terminal takes.
 
 A style is one of the words of `SGR`. No line relies on it: what a colour says, a word or a sign says too.
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 SGR = {
@@ -121,13 +122,15 @@ def joined(width: int, *spans: Span) -> Line:
 class Column(NamedTuple):
     """A column of a table: its heading, whether it is ranged right, and its rank: those of high rank are left out first.
 
-    A `flexible` one takes what the others leave, and is shortened where that is too little.
+    A `flexible` one takes the rest of the width, and is shortened where that is too little; one that `folds` is continued on
+    the lines below.
     """
 
     heading: str
     right: bool = False
     rank: int = 0
     flexible: bool = False
+    folds: bool = False
 
 
 FLEXIBLE_MIN = 12
@@ -137,11 +140,22 @@ GAP = 2
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Span | str]], width: int) -> list[Line]:
     """Return a heading and the rows in columns as wide as what stands in them; columns that do not fit are left out."""
     cells = [[cell if isinstance(cell, Span) else Span(cell) for cell in row] for row in rows]
+    shown = fitting(columns, cells, width)
+    heading = [Span(column.heading, "dim") for column in columns]
+    ranged = [(wide, columns[place]) for place, wide in shown.items()]
+    return [made for row in (heading, *cells) for made in _row([row[place] for place in shown], ranged)]
+
+
+def fitting(columns: Sequence[Column], cells: Sequence[Sequence[Span]], width: int) -> dict[int, int]:
+    """Return how wide each column is that fits, by its place."""
     widths = [
         max(columns_of(column.heading), *(columns_of(row[place].text) for row in cells), 0)
         for place, column in enumerate(columns)
     ]
-    least = [min(wide, FLEXIBLE_MIN) if column.flexible else wide for wide, column in zip(widths, columns, strict=True)]
+    least = [
+        min(wide, FLEXIBLE_MIN) if column.flexible or column.folds else wide
+        for wide, column in zip(widths, columns, strict=True)
+    ]
     shown = [place for place in range(len(columns)) if widths[place]]
     while len(shown) > 1 and sum(least[place] + GAP for place in shown) - GAP > width:
         shown.remove(max(shown, key=lambda place: (columns[place].rank, place)))
@@ -150,17 +164,22 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Span | str]], width
         more = max(0, min(spare, widths[place] - least[place]))
         widths[place] = least[place] + more
         spare -= more
-    heading = [Span(column.heading, "dim") for column in columns]
-    ranged = [(widths[place], columns[place].right) for place in shown]
-    return [_row([row[place] for place in shown], ranged) for row in (heading, *cells)]
+    return {place: widths[place] for place in shown}
 
 
-def _row(cells: Sequence[Span], widths: Sequence[tuple[int, bool]]) -> Line:
-    spans: list[Span] = []
-    for cell, (wide, right) in zip(cells, widths, strict=True):
-        text = padded(shortened(cell.text, max(1, wide)), wide, right=right)
-        spans += [Span(text, cell.style), Span(" " * GAP)]
-    return line(*spans[:-1])
+def _row(cells: Sequence[Span], shown: Sequence[tuple[int, Column]]) -> Iterator[Line]:
+    folded = [
+        [text_of(part) for part in wrapped(cell.text, wide, indent="")]
+        if column.folds and columns_of(cell.text) > wide
+        else [cell.text]
+        for cell, (wide, column) in zip(cells, shown, strict=True)
+    ]
+    for texts in zip_longest(*folded, fillvalue=""):
+        spans: list[Span] = []
+        for text, cell, (wide, column) in zip(texts, cells, shown, strict=True):
+            filled = padded(shortened(text, max(1, wide)), wide, right=column.right)
+            spans += [Span(filled, cell.style), Span(" " * GAP)]
+        yield line(*spans[:-1])
 
 
 def encoded(made: Line, encoding: str, *, colours: bool) -> bytes:

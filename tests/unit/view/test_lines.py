@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.view.screen.lines import (
+from arb.view.lines import (
     Column,
     Span,
     columns_of,
