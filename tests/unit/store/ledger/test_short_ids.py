@@ -10,7 +10,7 @@ from arb.errors import ConfigError
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.rebuild import db_rebuild
 from arb.store.ledger.short_ids import ShortIds
-from tests.unit.store.ledger.test_alerts import Stores
+from tests.unit.store.alert_stores import Stores
 from tests.unit.store.rows import T0, a_pair, a_run
 
 OF_RUN = 1_000_000_000
