@@ -258,11 +258,11 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
     journal = found_journal(settings, options.mode, options.db)
     reader = LedgerReader(url)
-    pair_id = _pair_id(options.ident or "", reader)
+    pair_id = pair_id_of(options.ident or "", reader)
     return note_on(reader.modes()) | explanation(reader.story(pair_id, _journal_reader(journal)))
 
 
-def _pair_id(ident: str, reader: LedgerReader) -> int:
+def pair_id_of(ident: str, reader: LedgerReader) -> int:
     """Return the id meant: a whole id, or the number of a pair within the latest run."""
     number = int(ident) if ident.isdecimal() and len(ident) <= len(str(ID_MAX)) else -1
     if not 0 <= number <= ID_MAX:

@@ -45,6 +45,7 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.warmup import Warmup
+from arb.logs import Log
 from arb.measured_loop import Turns, in_turn, measured_loop
 from arb.process import on_stop_signal
 from arb.store.journal.journal import Journal
@@ -78,18 +79,19 @@ def run_engine(
     *,
     screen: ScreenProcess | None,
     keys: Mapping[str, Credentials] | None = None,
+    logs: Log | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code.
 
     `keys`: of each venue, to trade with in live mode, only for currency lists in paper mode. `screen`: the screen that
-    shows the run; None: plain lines show it.
+    shows the run; None: plain lines show it. `logs`: the process's log, whose lines then name the run.
     """
     spin = settings.engine.spin
     version()  # reads all code now, so that no turn of the loop waits for that
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, screen=screen, turns=turns, keys=keys)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -122,6 +124,7 @@ class Run:
         screen: ScreenProcess | None = None,
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
+        logs: Log | None = None,
         examines: bool = True,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
@@ -132,6 +135,7 @@ class Run:
             require_traded(settings)
         self._options = options
         self._screen = screen
+        self._logs = logs
         self._by, self._compiles = at_first(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
@@ -240,6 +244,8 @@ class Run:
         if self._venues.settings.generic.venues and self._options.mode is Mode.PAPER and not self._venues.on_sandbox:
             self._display = DisplayOnly(self._venues.settings, self._clock, self._rng, self._make_client)
         await node.start()
+        if self._logs is not None:
+            self._logs.of_run(node.engine.state.run_id)
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
@@ -317,7 +323,7 @@ class Run:
             make_universe=partial(universe_of, spare=0 if self._venues.chooser is None else settings.run.auto.top),
             make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._venues.feeds,
-            on_alert=lambda text: log.critical("%s", text),
+            on_alert=lambda text, pair_id: log.critical("%s", text, extra={"pair_id": pair_id}),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
             upkeep=partial(self._keep_small, journal),

@@ -23,6 +23,7 @@ from arb.cli.shared import (
     SEED,
     Given,
     demo_option,
+    log_as_set,
     to_json,
     with_settings,
 )
@@ -31,7 +32,6 @@ from arb.config.keys import credentials_of, list_keys
 from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
-from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
 from arb.view.tty import HeldLog, screen_possible
@@ -78,9 +78,12 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
         keys = list_keys(settings, given.key_places())
     require_own_limits(settings, chosen, given.config or DEFAULT_CONFIG)
     database_url(settings, chosen.value, options.db)
+    from arb.app import stores  # late: it loads SQLAlchemy
+
+    _, journal = stores(settings, chosen.value, options.db)
     lines, shows = HeldLog(sys.stderr), not given.as_json and screen_possible(sys.stdout, os.environ)
     watched = still("starting") if sys.stderr.isatty() else contextlib.nullcontext()
-    with logging_to(lines, level=settings.run.log_level.value), watched:
+    with log_as_set(settings, lines, journal) as logs, watched:
         from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
         from arb.view.view import ScreenProcess
 
@@ -92,7 +95,7 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
             *_ledger_options(chosen.value, options.db, given.config),
         ]
         screen = ScreenProcess(watch, lines) if shows else None
-        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
+        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys, logs=logs)
     if given.as_json:
         given.show(summary)
     else:

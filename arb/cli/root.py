@@ -45,6 +45,7 @@ COMMANDS = {
     "watch": ("arb.cli.watch:watch_command", "Send alerts to phones, mail and webhooks."),
     "notify": ("arb.cli.watch:notify_group", "Test the receivers of alerts."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
+    "logs": ("arb.cli.logs:logs_command", "Show the log file of the engine."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
     "sql": ("arb.cli.sql:sql_command", "Query a ledger in SQL, read-only."),

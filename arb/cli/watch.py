@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import Given, show, with_ledger
+from arb.cli.shared import Given, log_as_set, show, with_ledger
 from arb.errors import EXIT_OK
 from arb.logs import logging_to
 
@@ -32,7 +32,7 @@ def watch_command(given: Given) -> int:
         if signal.getsignal(name) is not signal.SIG_IGN:  # as under `nohup`
             signal.signal(name, lambda *_: stop.set())
 
-    with logging_to(level=given.settings.run.log_level.value):
+    with log_as_set(given.settings):
         watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun)
     return EXIT_OK
 

@@ -29,7 +29,10 @@ from arb.config.settings import (
     AUTO,
     AlertSettings,
     LiveSettings,
+    LogFormat,
     LogLevel,
+    LogPlace,
+    LogSettings,
     MetricsSettings,
     Mode,
     NetworkSettings,
@@ -61,7 +64,10 @@ __all__ = [
     "ControlOptions",
     "DoctorOptions",
     "LiveSettings",
+    "LogFormat",
     "LogLevel",
+    "LogPlace",
+    "LogSettings",
     "MarketsOptions",
     "MetricsSettings",
     "Mode",
@@ -132,6 +138,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
+        yield problem
+    if problem := settings.log.problem():
         yield problem
     for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes, settings.metrics.address):
         try:

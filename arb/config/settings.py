@@ -7,6 +7,7 @@ the stores. No setting holds a secret: keys are named by the environment variabl
 import re
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -44,12 +45,56 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogPlace(StrEnum):
+    """`FILE`: next to the engine's journal."""
+
+    STDERR = "stderr"
+    FILE = "file"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged, in which form and where. `modules`: levels of single modules of arb, as `{"arb.venues.gate": "debug"}`.
+
+    `files_max` files of `file_max_mb` (10^6 bytes) each are kept.
+    """
+
+    level: LogLevel = LogLevel.INFO
+    modules: dict[str, str] = {}
+    format: LogFormat = LogFormat.TEXT
+    to: LogPlace = LogPlace.STDERR
+    file_max_mb: int = 20
+    files_max: int = 5
+
+    def problem(self) -> str | None:
+        """Return why these settings cannot be used, or None."""
+        package = Path(__file__).parent.parent
+        for name, level in self.modules.items():
+            top, *inner = name.split(".")
+            place = package.joinpath(*inner)
+            if top != package.name or not (place.is_dir() or place.with_suffix(".py").is_file()):
+                return f'[log] modules: "{name}" is no module of arb: name one as log lines do, for example "arb.live.node"'
+            if level not in list(LogLevel):
+                return f'[log] modules."{name}" = "{level}": give one of {", ".join(LogLevel)}'
+        if self.file_max_mb < 1:
+            return "[log] file_max_mb = 0: give at least 1"
+        if self.files_max < 2:
+            return (
+                f"[log] files_max = {self.files_max}: give at least 2: the file that is written, and the one before it"
+            )
+        return None
+
+
 AUTO = ("auto",)
 """In the place of symbols: chosen by `[run.auto]`."""
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The symbols of a run, and its log and reports. All symbols share one quote, which `report_currency` names.
+    """The symbols of a run, and its reports. All symbols share one quote, which `report_currency` names.
 
     `coins_file` is the user's table of coins (`config/coins.py`); empty for none. `symbols` is `AUTO` where a run
     chooses them at its start and each day, by the rules of `auto`.
@@ -58,7 +103,6 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.SANDBOX
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
     report_currency: str = "USDT"
-    log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
     auto: ChoiceRules = ChoiceRules()
 
@@ -199,6 +243,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    log: LogSettings = LogSettings()
     coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()

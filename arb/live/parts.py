@@ -17,7 +17,7 @@ from arb.core.strategies.taker_pair.detector import Detector
 from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
 from arb.live.recovered_state import Recoverable
-from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
+from arb.live.runner import JournalWriter, LedgerWriter, OnAlert, TapeWriter
 from arb.live.universe import Universe
 from arb.market.instrument import Instrument
 from arb.measured_loop import Turns
@@ -72,7 +72,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     make_universe: Callable[[Iterable[Instrument], Mapping[str, tuple[str, ...]]], Universe]
     make_books: Callable[[Universe], Books]
     make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
-    on_alert: Callable[[str], None]
+    on_alert: OnAlert
     dropped: Callable[[], int] = int
     waits_for_venues: bool = False
     sync: Callable[[], Awaitable[None]] | None = None
