@@ -47,7 +47,7 @@ from arb.live.universe import books_of, universe_of
 from arb.live.warmup import Warmup
 from arb.logs import Log
 from arb.measured_loop import Turns, in_turn, measured_loop
-from arb.process import on_stop_signal
+from arb.process import ServiceManager, on_stop_signal
 from arb.store.journal.journal import Journal
 from arb.store.journal.recall import recall
 from arb.store.journal.upkeep import Upkeep, story_kept
@@ -63,7 +63,7 @@ from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
 from arb.view.summary import blocks, money, state_in_parts, summarise
-from arb.view.view import ScreenGone, ScreenProcess, log_lines
+from arb.view.view import ScreenGone, ScreenProcess, keep_alive, keep_status, log_lines
 
 log = logging.getLogger(__name__)
 
@@ -80,18 +80,20 @@ def run_engine(
     screen: ScreenProcess | None,
     keys: Mapping[str, Credentials] | None = None,
     logs: Log | None = None,
+    manager: ServiceManager | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code.
 
     `keys`: of each venue, to trade with in live mode, only for currency lists in paper mode. `screen`: the screen that
-    shows the run; None: plain lines show it. `logs`: the process's log, whose lines then name the run.
+    shows the run; None: plain lines show it. `logs`: the process's log, whose lines then name the run. `manager`: the service
+    manager, if one started this process.
     """
     spin = settings.engine.spin
     version()  # reads all code now, so that no turn of the loop waits for that
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs, manager=manager)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -125,6 +127,7 @@ class Run:
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
         logs: Log | None = None,
+        manager: ServiceManager | None = None,
         examines: bool = True,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
@@ -136,6 +139,7 @@ class Run:
         self._options = options
         self._screen = screen
         self._logs = logs
+        self._manager = manager or ServiceManager({})
         self._by, self._compiles = at_first(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
@@ -260,6 +264,7 @@ class Run:
         try:
             exit_code = await node.trade(self._until_stopped(node))
         finally:
+            self._manager.notify("STOPPING=1")
             await control.close()
         ended_ns = self._clock.wall_ns()
         if self._ledger is not None and not await asyncio.to_thread(self._ledger.close, LEDGER_DRAIN_S):
@@ -339,6 +344,7 @@ class Run:
                 *(() if self._venues.exam is None else (self._venues.exam.beside(self._emit),)),
                 *(() if self._display is None else (self._display.run(),)),
                 *((self._compile(gateways, journal),) if self._compiles else ()),
+                *((keep_alive(self._manager),) if self._manager else ()),
                 self._collected(),
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,
@@ -368,6 +374,8 @@ class Run:
     def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
         """Yield the local view of the run, and the sender of its state to the screen or a page, if one listens."""
         yield self._shown(engine)
+        if self._manager:
+            yield keep_status(self._manager, engine, self._clock, self._beside)
         held = [] if self._screen is None else [self._screen.held]
         yield StateFeed(
             self._journal_path,
@@ -423,6 +431,7 @@ class Run:
             )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self._options.for_s)
+        self._manager.notify("STOPPING=1")
         return EXIT_OK
 
     def _dropped(self) -> int:

@@ -1,5 +1,6 @@
 """`arb watch` and `arb notify test`: the companion of an engine, and one message to each receiver."""
 
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from arb.config import Mode, Settings
 from arb.config.keys import KeyPlaces
 from arb.config.ledger_url import DEMO
 from arb.errors import EXIT_CHECK, EXIT_OK
+from arb.process import ServiceManager
 from arb.store.journal.guards import InstanceLock
 from arb.store.ledger.database import mask_url
 from arb.watch.companion import Companion
@@ -55,7 +57,10 @@ def watch(
                 "metrics": settings.metrics.listen or None,
             }
         )
-        companion.run(stop)
+        manager = ServiceManager(os.environ)
+        manager.notify("READY=1")
+        companion.run(stop, lambda: manager.notify("WATCHDOG=1"))
+        manager.notify("STOPPING=1")
     finally:
         lock.release()
 

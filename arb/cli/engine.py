@@ -32,6 +32,7 @@ from arb.config.keys import credentials_of, list_keys
 from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
+from arb.process import ServiceManager
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
 from arb.view.tty import HeldLog, screen_possible
@@ -95,7 +96,8 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
             *_ledger_options(chosen.value, options.db, given.config),
         ]
         screen = ScreenProcess(watch, lines) if shows else None
-        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys, logs=logs)
+        manager = ServiceManager(os.environ)
+        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys, logs=logs, manager=manager)
     if given.as_json:
         given.show(summary)
     else:

@@ -4,7 +4,7 @@ import http.client
 import logging
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from arb.clock import NS_PER_S, Clock
@@ -62,14 +62,20 @@ class Companion:
         self._found: list[Notice] = []
         self._logged: dict[str, str] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Step until stopped. A bug in one step is logged and ends nothing: a missing message is better than no companion."""
+    def run(self, stop: threading.Event, beat: Callable[[], object]) -> None:
+        """Step until stopped, with a beat each second. A bug in one step is logged and ends nothing: a missing message is
+        better than no companion.
+        """
         threading.Thread(target=self._signs.run, args=(stop,), daemon=True).start()
+        beaten_ns = 0
         while not stop.wait(STEP_S):
             try:
                 self.step()
             except Exception as error:  # a bug in one step must not end the companion
                 self._log("companion", f"{type(error).__name__}: {error}")
+            if self._clock.monotonic_ns() - beaten_ns >= NS_PER_S:
+                beaten_ns = self._clock.monotonic_ns()
+                beat()
 
     def step(self) -> None:
         now_ns = self._clock.wall_ns()
