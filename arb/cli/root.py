@@ -62,6 +62,7 @@ COMMANDS = {
     "scan": ("arb.cli.tools:scan_command", "Show the trades a snapshot of order books would allow."),
     "books": ("arb.cli.tools:books_command", "Show the order books after the first lines of a tape."),
     "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
+    "service": ("arb.cli.service:service_group", "Run engine and companion under systemd."),
     "backup": ("arb.cli.backup:backup_command", "Copy journal and ledger, also while the engine runs."),
     "restore": ("arb.cli.backup:restore_command", "Put a backup into an empty place."),
     "db": ("arb.cli.database:db_group", "Check, upgrade, rebuild or compact the ledger."),

@@ -1,13 +1,18 @@
 """An engine under a service manager: its messages to a real socket, as `sd_notify` has them."""
 
 import os
+import re
+import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.integration.support import DB, arb, engine_of, write_config
+import pytest
+
+from tests.integration.support import DB, arb, engine_of, run_arb, write_config
 
 BEAT_S = 0.5
 LIMIT_US = str(int(BEAT_S * 3e6))
@@ -68,3 +73,26 @@ def test_a_manager_reads_that_the_engine_is_ready_lives_and_stops_and_no_sign_of
             manager.until("WATCHDOG=1")
             assert engine.stop().code == 0
         assert manager.until("STOPPING=1")
+
+
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(("where", "most"), [("--system", 3.0), ("--user", 7.0)])
+def test_systemd_reads_the_units_without_a_complaint_and_finds_little_exposed(
+    tmp_path: Path, where: str, most: float
+) -> None:
+    write_config(tmp_path)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "config.toml", 4242, 4242)
+    units = tmp_path / "units"
+    assert run_arb("service", "install", where, "--mode", "paper", "--dir", str(units), cwd=tmp_path).code == 0
+    manager, variables = [where] if where == "--user" else [], os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    for unit in sorted(units.iterdir()):
+        for arguments in (["verify", *manager], ["security", "--offline=true", "--no-pager"]):
+            command = [str(ANALYZE), *arguments, str(unit)]
+            asked = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=60, check=False)
+            assert (asked.returncode, asked.stderr) == (0, ""), asked.stderr
+        exposed = re.search(r"Overall exposure level for .*: ([0-9.]+) ", asked.stdout)
+        assert exposed is not None and float(exposed[1]) <= most, asked.stdout
