@@ -264,9 +264,7 @@ def _owner(config: Path) -> str:
     """Return the user that a system's unit runs as: the owner of the settings."""
     found = config.stat().st_uid
     if found == 0:
-        raise ConfigError(
-            f"{config}: belongs to root, and the service runs as its owner: chown it to another user"
-        )
+        raise ConfigError(f"{config}: belongs to root, and the service runs as its owner: chown it to another user")
     try:
         return pwd.getpwuid(found).pw_name
     except KeyError:

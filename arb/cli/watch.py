@@ -18,7 +18,7 @@ def watch_command(given: Given) -> int:
     """Send alerts to phones, mail and webhooks.
 
     A process next to the engine. It reads the ledger and the engine's state, holds no key of a venue, and sends each alert
-    to the receivers in ARB_ALERT_URLS (environment, `.env` or keyring). It reports an engine that gives no sign, too. Its
+    to the receivers in ARB_ALERT_URLS (see `arb keys`). It reports an engine that gives no sign, too. Its
     end does not affect the engine. Ctrl-C ends it.
     """
     from arb.app.watch import watch
