@@ -18,9 +18,9 @@ from arb.store.ledger.database import mask_url
 from arb.watch.companion import Companion
 from arb.watch.engine import EngineSigns
 from arb.watch.memory import Memory, memory_path
-from arb.watch.metrics import serve
 from arb.watch.notices import Engine
 from arb.watch.receivers import receivers_of
+from arb.watch.serving import serve
 
 
 def watch(
@@ -47,7 +47,7 @@ def watch(
         engine = engine_of(settings, mode, db)
         companion = Companion(settings, engine, url, signs=signs, receivers=receivers, memory=memory, clock=clock)
         if (address := settings.metrics.address()) is not None:
-            serve(address, companion.seen)
+            serve(address, companion.seen, companion.faults)
         begun(
             {
                 "ledger": mask_url(url),

@@ -14,6 +14,7 @@ from arb.masking import clean
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
+from arb.view.health import BLOCKED_S, NOTHING_OPENS, Fault, fault_of_alerts, faults_of
 from arb.watch import notices
 from arb.watch.due import Rules, due_now, message
 from arb.watch.engine import EngineSigns
@@ -56,7 +57,7 @@ class Companion:
         self._rows: list[dict[str, Any]] = []
         self._run: dict[str, Any] | None = None
         self._today: Mapping[str, Any] = {}
-        self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = 0
+        self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = self._opened_ns = 0
         self._trouble = ""
         self._since: dict[str, int] = {}
         self._found: list[Notice] = []
@@ -79,6 +80,8 @@ class Companion:
 
     def step(self) -> None:
         now_ns = self._clock.wall_ns()
+        if self._signs.whole_state.get("state") not in NOTHING_OPENS:
+            self._opened_ns = now_ns
         if now_ns - self._asked_ns >= READ_EVERY_NS:
             self._asked_ns = now_ns
             self._read(now_ns)
@@ -170,6 +173,20 @@ class Companion:
             run=self._run,
             receivers={each.name: (each.taken, each.failures) for each in self._receivers},
         )
+
+    def faults(self) -> list[Fault]:
+        """Return the engine's faults by the latest state and the latest read of the ledger, the worst first."""
+        if not self._is_running():
+            return [Fault("dead", f"the engine has given no sign for {self._signs.silent_s:.0f} s")]
+        try:
+            found = list(faults_of(self._signs.whole_state, self._settings.timing.leg_deadline_ms))
+        except (KeyError, TypeError) as error:
+            return [Fault("dead", f"the engine's state cannot be read ({error}): run one version of arb")]
+        if self._clock.wall_ns() - self._opened_ns < BLOCKED_S * NS_PER_S:
+            found = [fault for fault in found if fault.word != "blocked"]
+        if self._trouble:
+            return [*found, Fault("alerts", f"not known: {self._trouble}")]
+        return [*found, *fault_of_alerts([row for row in self._rows if row["acknowledged_ns"] is None])]
 
     def _beat(self) -> None:
         """Request the heartbeat's address."""

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from arb.clock import NS_PER_S
 from arb.config import MetricsSettings
 from arb.errors import ConfigError
-from arb.watch.metrics import METRICS, Seen, serve
+from arb.watch.metrics import METRICS, Seen
+from arb.watch.serving import serve
 from tests.unit.store.rows import T0
 from tests.unit.view.test_view import EXPOSED, PAIR, STOP, a_state
 
@@ -46,7 +47,7 @@ def served(found: Seen) -> dict[str, dict[tuple[str, ...], float]]:
     """Return the samples by name and labels, as Prometheus's own parser reads them from the socket."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    serve(("127.0.0.1", port), lambda: found)
+    serve(("127.0.0.1", port), lambda: found, list)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return {
@@ -96,7 +97,7 @@ def test_the_page_has_every_metric_with_its_help_and_labels(repo_root: Path) -> 
 
 def test_an_address_that_is_taken_is_one_line() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken, pytest.raises(ConfigError, match="choose another"):
-        serve(taken.getsockname(), seen)
+        serve(taken.getsockname(), seen, list)
 
 
 @pytest.mark.parametrize("listen", ["9464", ":9464", "localhost", "localhost:0", "localhost:70000", "a b:9"])
