@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -56,6 +57,15 @@ class ServiceManager:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             sender.sendto(text.encode("utf-8", "replace"), self._address)
+
+
+def user_name(uid: int | None = None) -> str:
+    """Return the name of a user, by default of this process's; its number where the system knows no name."""
+    uid = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 @contextlib.contextmanager

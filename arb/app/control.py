@@ -6,7 +6,6 @@ where nothing answers there, a ledger on PostgreSQL is asked.
 """
 
 import contextlib
-import getpass
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
 from arb.masking import clean
+from arb.process import user_name
 from arb.store.journal.guards import running_engines
 from arb.store.journal.journal import Journal
 
@@ -127,13 +127,6 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
     return Answer(document | {"engine": "not running"})
 
 
-def this_user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user whom the system knows by number only
-        return "operator"
-
-
 def _asked(
     settings: Settings,
     options: ControlOptions,
@@ -199,7 +192,7 @@ def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
             InlineLedger(url, journal).close()  # up to the last entry its engine journalled
             ended = [alert for alert in reader.alerts(limit=INT64_MAX) if alert["kind"] in kinds]
             for alert in ended:
-                alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], this_user(), options.reason)
+                alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], user_name(), options.reason)
             InlineLedger(url, journal).close()
     except ArbError as error:
         log.warning("alerts stay as they are: %s", error)
@@ -221,7 +214,9 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
         now_ns, seq = max(clock.wall_ns(), journal.last_ns()), journal.last_seq + 1
         if control.halted or control.blocks.of(Source.DRIFT) or control.late or options.allow_loss is not None:
             control.resume(now_ns, options.allow_loss)
-            event = ResumeAsked(seq=seq, t_ns=now_ns, reason=options.reason, allow_loss=options.allow_loss)
+            event = ResumeAsked(
+                seq=seq, t_ns=now_ns, reason=options.reason, by=user_name(), allow_loss=options.allow_loss
+            )
             journal.append(event, (Persist(cause=seq, record=control.record(now_ns, options.reason)),))
             journal.sync()
         return control.halted_at(now_ns)

@@ -18,6 +18,7 @@ from arb.config import ReviewOptions, Settings, UiOptions
 from arb.errors import ConfigError
 from arb.market.numbers import ZERO
 from arb.masking import clean
+from arb.process import user_name
 from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
@@ -189,5 +190,5 @@ def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:
         Questions(settings, options.mode, options.db),
         lambda: journals_of(settings, options.mode, options.db),
         {name: partial(command, settings) for name, command in commands.items()},
-        control.this_user(),
+        user_name(),
     )

@@ -12,6 +12,7 @@ from arb.clock import utc_text
 from arb.config import ControlOptions, ReviewOptions
 from arb.errors import EXIT_OK, ConfigError
 from arb.masking import printable
+from arb.process import user_name
 
 if TYPE_CHECKING:
     from arb.app.control import Answer
@@ -146,7 +147,7 @@ def ack_command(
     why = reason_text(reason)
     from arb.app import control
 
-    options = ControlOptions(mode=given.mode, db=db, reason=why, ident=ident, by=control.this_user())
+    options = ControlOptions(mode=given.mode, db=db, reason=why, ident=ident, by=user_name())
     return answered(given, control.acknowledge(given.settings, options))
 
 

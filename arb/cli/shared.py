@@ -157,7 +157,7 @@ def log_as_set(
     to_file = journal is not None and log.to is LogPlace.FILE
     return logging_to(
         stream,
-        level=log.level.value,
+        level=settings.run.log_level.value,
         modules=log.modules,
         as_json=log.format is LogFormat.JSON,
         file=LogFile(log_path(journal), log.file_max_mb * 10**6, log.files_max) if journal and to_file else None,

@@ -58,12 +58,11 @@ class LogPlace(StrEnum):
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is logged, in which form and where. `modules`: levels of single modules of arb, as `{"arb.venues.gate": "debug"}`.
+    """The log's form and place. `modules`: levels of single modules of arb, as `{"arb.venues.gate": "debug"}`.
 
     `files_max` files of `file_max_mb` (10^6 bytes) each are kept.
     """
 
-    level: LogLevel = LogLevel.INFO
     modules: dict[str, str] = {}
     format: LogFormat = LogFormat.TEXT
     to: LogPlace = LogPlace.STDERR
@@ -94,7 +93,7 @@ AUTO = ("auto",)
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The symbols of a run, and its reports. All symbols share one quote, which `report_currency` names.
+    """The symbols of a run, and its log and reports. All symbols share one quote, which `report_currency` names.
 
     `coins_file` is the user's table of coins (`config/coins.py`); empty for none. `symbols` is `AUTO` where a run
     chooses them at its start and each day, by the rules of `auto`.
@@ -103,6 +102,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.SANDBOX
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
     report_currency: str = "USDT"
+    log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
     auto: ChoiceRules = ChoiceRules()
 

@@ -51,6 +51,7 @@ from arb.core.messages.events import (
     PrivateDown,
     PrivateUp,
     QueueDrained,
+    Request,
     ResumeAsked,
     RunEnded,
     RunStarted,
@@ -66,6 +67,7 @@ from arb.core.messages.events import (
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord, RunRecord
+from arb.core.messages.recovery_records import HaltRequest
 from arb.core.messages.timers import (
     BalancesTimer,
     DriftTimer,
@@ -478,16 +480,20 @@ class Engine:
             self.state.incident(kind, event.text, event.t_ns)
 
     def _on_halt(self, event: HaltAsked) -> None:
-        self.state.halt(HaltReason.ASKED, event.reason, event.t_ns)
+        self.state.halt(HaltReason.ASKED, event.text, event.t_ns, asked=_asked(event))
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.state.control.resume(event.t_ns, event.allow_loss)
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
-        self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)
+        self.state.incident(IncidentKind.RESUMED, event.text, event.t_ns, severity=Severity.INFO)
 
     def _on_acknowledged(self, event: AlertAcknowledged) -> None:
         self.state.out.persist(event.record())
 
     def _on_flatten(self, event: FlattenAsked) -> None:
-        self.flattener.begin(event.reason, event.t_ns)
+        self.flattener.begin(event.text, event.t_ns, _asked(event))
+
+
+def _asked(event: Request) -> HaltRequest | None:
+    return HaltRequest(event.by, event.t_ns, event.reason) if event.by else None

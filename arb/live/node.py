@@ -39,7 +39,7 @@ from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantErr
 from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down
 from arb.live.choosing import Chooser, SymbolKeeper
-from arb.live.control import read_halt_file
+from arb.live.control import halt_file_user, read_halt_file
 from arb.live.executor import Executor
 from arb.live.parts import Job, Parts
 from arb.live.recovered_state import left_open, present_accounts, restored_from, restored_on
@@ -217,9 +217,9 @@ class Node:
             take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
         for venue, listed in groupby(universe.instruments, attrgetter("venue")):
             take(VenueListed(venue=venue, instruments=tuple(listed)))
-        reason = None if parts.halt_file_of is None else read_halt_file(parts.halt_file_of)
-        if reason is not None:
-            take(HaltAsked(reason=reason))
+        file_of = parts.halt_file_of
+        if file_of is not None and (reason := read_halt_file(file_of)) is not None:
+            take(HaltAsked(reason=reason, by=halt_file_user(file_of)))
 
     async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
         """Take the venues' clocks, and request all balances; a venue that does not answer is asked again while trading."""

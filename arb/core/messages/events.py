@@ -405,22 +405,32 @@ class TroubleReported(Event, frozen=True, kw_only=True, tag="TroubleReported"):
     venue: str | None = None
 
 
-class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
+class Request(Event, frozen=True, kw_only=True):
+    """A person's request, with the `reason`, and `by` whom: a user of this machine, "" in older journals."""
+
     reason: str
+    by: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.reason} (by {self.by})" if self.by else self.reason
 
 
-class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
-    """The user allows new pairs again, with a reason.
+class HaltAsked(Request, frozen=True, kw_only=True, tag="HaltAsked"):
+    pass
+
+
+class ResumeAsked(Request, frozen=True, kw_only=True, tag="ResumeAsked"):
+    """The user allows new pairs again.
 
     `allow_loss`: the loss allowed from now until the UTC day ends, in quote, > 0; None does not change the day's limit.
     """
 
-    reason: str
     allow_loss: Decimal | None = None
 
 
-class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
-    reason: str
+class FlattenAsked(Request, frozen=True, kw_only=True, tag="FlattenAsked"):
+    pass
 
 
 class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged"):

@@ -16,6 +16,7 @@ from arb.core.books.sale_price import middle
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.legs import FlatNow
 from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.recovery_records import HaltRequest
 from arb.core.messages.settings import (
     CoinRule,
     HealthLimits,
@@ -394,9 +395,16 @@ class EngineState:
         if severity is Severity.CRITICAL:
             self.out.alert(f"{kind}: {text}")
 
-    def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
+    def halt(
+        self,
+        reason: HaltReason,
+        text: str,
+        now_ns: int,
+        pair_id: int | None = None,
+        asked: HaltRequest | None = None,
+    ) -> None:
         """Stop opening pairs, also after a restart, and report the reason. A repeated halt is reported only for a pair."""
-        news = self.control.halt(reason)
+        news = self.control.halt(reason, asked)
         if news:
             self.out.persist(self.control.record(now_ns, text))
         if news or pair_id is not None:

@@ -441,7 +441,7 @@ def test_a_key_in_the_place_of_its_variable_is_refused_and_not_printed(name: str
 def test_a_password_in_a_url_that_stands_in_the_wrong_place_is_not_printed() -> None:
     for table in (
         "[store]\nurl = ['postgresql://me:hunter22@h/arb']",
-        "[log]\nlevel = 'postgresql://me:hunter22@h/arb'",
+        "[run]\nlog_level = 'postgresql://me:hunter22@h/arb'",
     ):
         assert "hunter22" not in _complaint(table)
 

@@ -11,7 +11,6 @@ from arb.errors import ConfigError
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('level = "loud"', "give one of 'debug', 'info', 'warning', 'error'"),
         ('modules = { "arb.live.nod" = "debug" }', '"arb.live.nod" is no module of arb'),
         ('modules = { "os.path" = "debug" }', '"os.path" is no module of arb'),
         ('modules = { "arb.live" = "loud" }', '[log] modules."arb.live" = "loud": give one of debug, info'),

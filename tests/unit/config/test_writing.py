@@ -16,7 +16,7 @@ CHOSEN = ("BTC/USDT", "SOL/USDT")
 ARRAY = '["BTC/USDT", "SOL/USDT"]'
 BEFORE, AFTER = (
     '# mine\n\n[run] # of # this\nmode = "paper"\n',
-    '\ncoins_file   =  ""  # loud\n\n[limits]\nmin_edge_bps = 3\n',
+    '\nlog_level   =  "info" # loud\n\n[limits]\nmin_edge_bps = 3\n',
 )
 
 

@@ -37,6 +37,7 @@ from arb.core.messages.recovery_records import (
     DayCredit,
     DayStop,
     FeeHold,
+    HaltRequest,
     LateLeg,
     OpenPair,
     ReadLag,
@@ -105,9 +106,9 @@ CancelAnswered: seq? t_ns? venue client_order_id outcome code
 TimerFired: seq? t_ns? timer
 StoreStateChanged: seq? t_ns? store blocked cause
 TroubleReported: seq? t_ns? kind text venue?
-HaltAsked: seq? t_ns? reason
-ResumeAsked: seq? t_ns? reason allow_loss?
-FlattenAsked: seq? t_ns? reason
+HaltAsked: seq? t_ns? reason by?
+ResumeAsked: seq? t_ns? reason by? allow_loss?
+FlattenAsked: seq? t_ns? reason by?
 AlertAcknowledged: seq? t_ns? alert_id seen_id by reason
 ShutdownAsked: seq? t_ns? deadline_ns
 RunEnded: seq? t_ns? exit_code fatal?
@@ -146,7 +147,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs? read_lags? wrong_presumptions? day_presumed_e8? day_unfilled?
-    day_refused? day_stops?
+    day_refused? day_stops? asked?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -169,6 +170,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
     DayStop: "key day_utc limit",
+    HaltRequest: "by ns reason",
     LateLeg: "pair_id symbol venues halted? ended_well?",
     BarredInstrument: "account_id text listed",
     Residual: "symbol size booked since_ns account_ids?",
