@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 LOCK_TRIES = 10
 LOCK_TRY_S = 0.1
+ASK_S, RELOAD_S = 2.0, 30.0
+"""How long an engine may take to answer; reading settings is not its first task."""
 NO_ANSWER = "not running, or not answering"
 
 
@@ -87,6 +89,16 @@ def resume(settings: Settings, options: ControlOptions) -> Answer:
     return Answer(document | {"engine": NO_ANSWER}, f"no engine ever ran on journal {journal}")
 
 
+def reload(settings: Settings, options: ControlOptions) -> Answer:
+    """Have the running engine read its settings again; `applied` and `refused` are its answer."""
+    journal, answer = _asked(settings, options, "reload", timeout_s=RELOAD_S)
+    if answer is None:
+        return Answer(
+            {"engine": NO_ANSWER}, f"journal {journal}: no engine answers; the next one reads the settings anyway"
+        )
+    return Answer({"engine": _obeyed(answer)} | {name: answer[name] for name in ("applied", "refused", "companion")})
+
+
 def flatten(settings: Settings, options: ControlOptions) -> Answer:
     """Ask the running engine to flatten: only an engine can trade."""
     journal, answer = _asked(settings, options, "flatten")
@@ -133,12 +145,13 @@ def _asked(
     do: str,
     more: Mapping[str, Any] | None = None,
     before: Callable[[Path], None] = lambda journal: None,
+    timeout_s: float = ASK_S,
 ) -> tuple[Path, dict[str, Any] | None]:
     """Ask at every possible place of the engine's journal until one answers; return the last place, and the answer."""
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)
-        answer = ask(journal, {"do": do, "reason": options.reason} | dict(more or {}))
+        answer = ask(journal, {"do": do, "reason": options.reason} | dict(more or {}), timeout_s)
         if answer is not None:
             break
     return journal, answer

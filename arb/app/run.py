@@ -24,6 +24,7 @@ from arb.app.build import (
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.display import DisplayOnly
+from arb.app.reload import Reload
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
@@ -81,19 +82,20 @@ def run_engine(
     keys: Mapping[str, Credentials] | None = None,
     logs: Log | None = None,
     manager: ServiceManager | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code.
 
     `keys`: of each venue, to trade with in live mode, only for currency lists in paper mode. `screen`: the screen that
     shows the run; None: plain lines show it. `logs`: the process's log, whose lines then name the run. `manager`: the service
-    manager, if one started this process.
+    manager, if one started this process. `reread` reads the settings again.
     """
     spin = settings.engine.spin
     version()  # reads all code now, so that no turn of the loop waits for that
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs, manager=manager)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs, manager=manager, reread=reread)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -128,6 +130,7 @@ class Run:
         keys: Mapping[str, Credentials] | None = None,
         logs: Log | None = None,
         manager: ServiceManager | None = None,
+        reread: Callable[[], Settings] | None = None,
         examines: bool = True,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
@@ -140,6 +143,8 @@ class Run:
         self._screen = screen
         self._logs = logs
         self._manager = manager or ServiceManager({})
+        self._settings, self._reread = settings, reread or (lambda: settings)
+        self._reload: Reload | None = None
         self._by, self._compiles = at_first(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
@@ -158,6 +163,7 @@ class Run:
         self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._reloading: asyncio.Task[Any] | None = None
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -165,7 +171,7 @@ class Run:
 
         Raises `StartInterrupted` when a second signal arrives before trading begins.
         """
-        on_stop_signal(asyncio.get_running_loop(), self._on_signal)
+        on_stop_signal(asyncio.get_running_loop(), self._on_signal, self._on_hangup if self._manager else None)
         self._starting = asyncio.current_task()
         await self._venues.look_behind()
         require_socket(self._journal_path)
@@ -254,7 +260,10 @@ class Run:
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
-        control = ControlServer(self._journal_path, requests.answer, self._turns)
+        self._reload = Reload(
+            self._settings, self._options.mode, self._reread, node.runner.obey, self._logs, self._manager
+        )
+        control = ControlServer(self._journal_path, requests.answer, self._turns, self._reload.run)
         await control.start()
         self._warm_up(node, parts.gateways, journal)
         # Objects loaded now live as long as the run: a full collection over ccxt's tables would stop the loop for 0.1
@@ -416,6 +425,11 @@ class Run:
             self._starting.cancel()
         elif self._signals > 1 and self._node is not None and self._node.joined:
             self._node.runner.finished.set()
+
+    def _on_hangup(self) -> None:
+        """Read the settings again, at a service manager's signal."""
+        if self._reload is not None:
+            self._reloading = asyncio.create_task(self._reload.run("SIGHUP"))
 
     async def _until_stopped(self, node: Node) -> int:
         """Wait until the user stops the run, or the time that was asked for is over, counted from the first live books."""

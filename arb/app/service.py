@@ -154,7 +154,6 @@ def _folder(*, system: bool) -> Path:
 def _engine(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     yield from _head(f"arb engine, mode {options.mode}")
     yield from ("[Service]", "Type=notify", f"ExecStart={_command(options, 'run')}{' --live' * options.live}")
-    yield "ExecReload=/bin/kill -HUP $MAINPID"
     yield from _restarts()
     yield from ("TimeoutStartSec=300", f"TimeoutStopSec={settings.timing.shutdown_deadline_s + STOP_SPARE_S}")
     yield from (
@@ -191,6 +190,7 @@ def _head(description: str, after: str = "") -> Iterator[str]:
 
 
 def _restarts() -> Iterator[str]:
+    yield "ExecReload=/bin/kill -HUP $MAINPID"
     yield from (f"WatchdogSec={WATCHDOG_S}", "Restart=on-failure", f"RestartSec={RESTART_S}")
     yield from (
         f"# {EXIT_USAGE}: bad settings, which a restart does not correct.",

@@ -1,6 +1,6 @@
 """`arb watch` and `arb notify test`: the companion of an engine, and one message to each receiver."""
 
-import os
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from arb.clock import Clock, SystemClock, system_random
 from arb.config import Mode, Settings
 from arb.config.keys import KeyPlaces
 from arb.config.ledger_url import DEMO
-from arb.errors import EXIT_CHECK, EXIT_OK
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.process import ServiceManager
 from arb.store.journal.guards import InstanceLock
 from arb.store.ledger.database import mask_url
@@ -22,6 +22,8 @@ from arb.watch.notices import Engine
 from arb.watch.receivers import receivers_of
 from arb.watch.serving import serve
 
+log = logging.getLogger(__name__)
+
 
 def watch(
     settings: Settings,
@@ -30,8 +32,11 @@ def watch(
     places: KeyPlaces,
     stop: threading.Event,
     begun: Callable[[dict[str, Any]], None],
+    manager: ServiceManager,
+    again: threading.Event,
+    reread: Callable[[], Settings],
 ) -> None:
-    """Run the companion until stopped; `begun` gets its receivers and files.
+    """Run the companion until stopped; `begun` gets its receivers and files. At `again` it reads its settings anew.
 
     Raises `ConfigError` where no receiver is set, or another companion runs on this ledger.
     """
@@ -57,12 +62,30 @@ def watch(
                 "metrics": settings.metrics.listen or None,
             }
         )
-        manager = ServiceManager(os.environ)
+
+        def beat() -> None:
+            manager.notify("WATCHDOG=1")
+            if again.is_set():
+                again.clear()
+                _reload(companion, reread, manager)
+
         manager.notify("READY=1")
-        companion.run(stop, lambda: manager.notify("WATCHDOG=1"))
+        companion.run(stop, beat)
         manager.notify("STOPPING=1")
     finally:
         lock.release()
+
+
+def _reload(companion: Companion, reread: Callable[[], Settings], manager: ServiceManager) -> None:
+    """Let `[alerts]` and `[watch]` hold as they are now; settings that cannot be used change nothing."""
+    manager.notify("RELOADING=1")
+    try:
+        companion.take(reread())
+    except ConfigError as error:
+        log.error("reload: the old settings stay: %s", error)
+    else:
+        log.info("reload: [alerts] and [watch] were read again")
+    manager.notify("READY=1")
 
 
 def engine_of(settings: Settings, mode: str, db: str | None) -> Engine:

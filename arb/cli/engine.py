@@ -24,6 +24,7 @@ from arb.cli.shared import (
     Given,
     demo_option,
     log_as_set,
+    reader_of,
     to_json,
     with_settings,
 )
@@ -62,7 +63,8 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
     order: none is sent. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and
     --live; with --environment demo they go to demo accounts. On a terminal a screen shows exposure, venues, edges,
     pairs, earnings and alerts; ? lists its keys (halt, flatten, acknowledge), which ask first. Elsewhere it logs lines.
-    SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
+    SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once. Under
+    systemd SIGHUP has it read its settings again.
     """
     settings = given.settings
     if show_config:
@@ -96,8 +98,10 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
             *_ledger_options(chosen.value, options.db, given.config),
         ]
         screen = ScreenProcess(watch, lines) if shows else None
-        manager = ServiceManager(os.environ)
-        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys, logs=logs, manager=manager)
+        manager, reread = ServiceManager(os.environ), reader_of(given.config, chosen)
+        summary, exit_code = run_engine(
+            settings, options, screen=screen, keys=keys, logs=logs, manager=manager, reread=reread
+        )
     if given.as_json:
         given.show(summary)
     else:

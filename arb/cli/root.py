@@ -55,6 +55,7 @@ COMMANDS = {
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Close own unhedged exposure, then halt."),
+    "reload": ("arb.cli.control:reload_command", "Have the engine read its settings again."),
     "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
     "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
     "keys": ("arb.cli.keys:keys_group", "Show where the venues' keys are, and test them."),

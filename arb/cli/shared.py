@@ -15,6 +15,7 @@ import msgspec
 from arb.config import EMBEDDED, LogFormat, LogPlace, Mode, Settings, database_url, load_settings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, hide_known
+from arb.config.quotes import require_own_limits
 from arb.core.messages.records import PairKind
 from arb.documents import encoded, plain
 from arb.errors import EXIT_OK
@@ -147,6 +148,19 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     if context is not None and context.meta.get(ENVIRONMENT):
         return msgspec.structs.replace(found, venues=found.venues.on_demo())
     return found
+
+
+def reader_of(config: Path | None, mode: Mode) -> Callable[[], Settings]:
+    """Return what reads the settings of a run again, with its checks, in any thread."""
+    context = click.get_current_context()
+
+    def read() -> Settings:
+        with context.scope(cleanup=False):
+            found = settings_from(config)
+        require_own_limits(found, mode, config or DEFAULT_CONFIG)
+        return found
+
+    return read
 
 
 def log_as_set(

@@ -1,5 +1,6 @@
 """The commands of the companion: `watch`, `notify test`."""
 
+import os
 import signal
 import sys
 import threading
@@ -7,9 +8,11 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import Given, log_as_set, show, with_ledger
+from arb.cli.shared import Given, log_as_set, reader_of, show, with_ledger
+from arb.config import Mode
 from arb.errors import EXIT_OK
 from arb.logs import logging_to
+from arb.process import ServiceManager
 
 
 @click.command("watch")
@@ -27,13 +30,15 @@ def watch_command(given: Given) -> int:
         show(begun, as_json=given.as_json)
         sys.stdout.flush()
 
-    stop = threading.Event()
+    stop, again, manager = threading.Event(), threading.Event(), ServiceManager(os.environ)
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        act = again if manager and name is signal.SIGHUP else stop
         if signal.getsignal(name) is not signal.SIG_IGN:  # as under `nohup`
-            signal.signal(name, lambda *_: stop.set())
+            signal.signal(name, lambda *_, act=act: act.set())
 
     with log_as_set(given.settings):
-        watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun)
+        reread = reader_of(given.config, Mode.SANDBOX)
+        watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun, manager, again, reread)
     return EXIT_OK
 
 

@@ -109,7 +109,7 @@ def load_settings(path: Path) -> Settings:
     if settings.coins.lists:
         coins = msgspec.structs.replace(settings.coins, lists=str(path.parent / settings.coins.lists))
         settings = msgspec.structs.replace(settings, coins=coins)
-    for problem in _disagreements(settings):
+    for problem in disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {
         "[store] url": holds_password(settings.store.url),
@@ -128,12 +128,12 @@ def overridden(settings: Settings, overrides: Overrides) -> Settings:
     other.
     """
     found = overrides.on(settings)
-    for problem in _disagreements(found):
+    for problem in disagreements(found):
         raise ConfigError(f"--set {', '.join(overrides.names)}: {problem}")
     return found
 
 
-def _disagreements(settings: Settings) -> Iterable[str]:
+def disagreements(settings: Settings) -> Iterable[str]:
     """Name settings that are valid one by one and forbidden together."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'

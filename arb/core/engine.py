@@ -41,6 +41,7 @@ from arb.core.messages.events import (
     HaltAsked,
     InstrumentListed,
     InstrumentUnlisted,
+    LimitsChanged,
     OrderAccepted,
     OrderFilled,
     OrderQueried,
@@ -99,7 +100,7 @@ from arb.core.trades.flatten import Flattener
 from arb.core.trades.one_venue import OneVenueTrades
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.repairer import LegRepairer
-from arb.core.trades.strategy import AT_ONCE, NEVER, ONCE_READ, RulesChanged, RunEnding, Strategy, Woken
+from arb.core.trades.strategy import AT_ONCE, NEVER, ONCE_READ, HealthChanged, RulesChanged, RunEnding, Strategy, Woken
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade
 from arb.core.universe.chosen_symbols import ChosenSymbols
@@ -184,6 +185,7 @@ class Engine:
             ResumeAsked: self._on_resume,
             FlattenAsked: self._on_flatten,
             AlertAcknowledged: self._on_acknowledged,
+            LimitsChanged: self._on_limits,
             ShutdownAsked: self._on_shutdown,
             RunEnded: self._on_run_ended,
         }
@@ -487,6 +489,13 @@ class Engine:
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
         self.state.incident(IncidentKind.RESUMED, event.text, event.t_ns, severity=Severity.INFO)
+
+    def _on_limits(self, event: LimitsChanged) -> None:
+        self.state.take_limits(event.limits)
+        self.fee_assets.limits_changed()
+        self.strategy.on_event(HealthChanged(tuple(dict.fromkeys(symbol for _, symbol in self.state.instruments))))
+        text = f"{'; '.join(event.changes)} (by {event.by})"
+        self.state.incident(IncidentKind.SETTINGS_CHANGED, text, event.t_ns, severity=Severity.INFO)
 
     def _on_acknowledged(self, event: AlertAcknowledged) -> None:
         self.state.out.persist(event.record())

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ class ControlRequests:
                 except ValueError as error:
                     return {"error": str(error)}
             case other:
-                known = "status, inventory, halt, resume, flatten or acknowledge"
+                known = "status, inventory, halt, resume, flatten, acknowledge or reload"
                 return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
@@ -196,7 +196,16 @@ def _allowance(text: object) -> Decimal | None:
 
 
 class ControlServer:
-    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
+    """`answer` answers a request; `reload`, which takes longer, the request to read the settings again, by whom."""
+
+    def __init__(
+        self,
+        journal: Path,
+        answer: Callable[[Document], Document],
+        turns: Turns | None = None,
+        reload: Callable[[str], Awaitable[Document]] | None = None,
+    ) -> None:
+        self._reload = reload
         self._path = socket_path(journal)
         self._answer = answer
         self._turns = Turns() if turns is None else turns
@@ -232,6 +241,8 @@ class ControlServer:
             return _line({"error": "not JSON"})
         if not isinstance(request, dict):
             return _line({"error": "not a JSON object"})
+        if request.get("do") == "reload" and self._reload is not None:
+            return _line(await self._reload(peer))
         reply = self._answer(request | {"peer": peer})
         if request.get("do") == "status":
             await asyncio.sleep(0)

@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
 from arb.errors import ArbError, ConfigError
@@ -77,6 +79,11 @@ class Companion:
             if self._clock.monotonic_ns() - beaten_ns >= NS_PER_S:
                 beaten_ns = self._clock.monotonic_ns()
                 beat()
+
+    def take(self, settings: Settings) -> None:
+        """Let `[alerts]` and `[watch]` hold as they are in these settings."""
+        self._settings = msgspec.structs.replace(self._settings, alerts=settings.alerts, watch=settings.watch)
+        self._rules = Rules.of(settings.alerts)
 
     def step(self) -> None:
         now_ns = self._clock.wall_ns()

@@ -16,6 +16,7 @@ import msgspec
 
 from arb.core.messages.records import AcknowledgementRecord
 from arb.core.messages.recovery_records import OpenPair
+from arb.core.messages.settings import Limits
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
@@ -433,6 +434,17 @@ class FlattenAsked(Request, frozen=True, kw_only=True, tag="FlattenAsked"):
     pass
 
 
+class LimitsChanged(Event, frozen=True, kw_only=True, tag="LimitsChanged"):
+    """The settings were read again, `by` whose request: these limits hold from now on.
+
+    `changes`: each setting that changed, with its value before and now, for people.
+    """
+
+    limits: Limits
+    changes: tuple[str, ...]
+    by: str
+
+
 class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged"):
     """A person has acknowledged the alert `alert_id`, up to its incident `seen_id`; `by` whom and for what `reason`."""
 
@@ -492,6 +504,7 @@ AnyEvent = (
     | HaltAsked
     | ResumeAsked
     | FlattenAsked
+    | LimitsChanged
     | AlertAcknowledged
     | ShutdownAsked
     | RunEnded

@@ -134,6 +134,13 @@ class Control:
         # Who asked for the halt, None: the engine itself, or not known.
         self.asked: HaltRequest | None = None
 
+    def take_limits(self, limits: Limits) -> None:
+        """Let other limits hold. A larger `daily_loss_quote` lifts no loss that was reached: a resumption can allow more."""
+        usual, before = -to_e8(limits.daily_loss_quote), self._usual_floor_e8
+        self._limits, self._usual_floor_e8 = limits, usual
+        if self.day_floor_e8 == before:
+            self.day_floor_e8 = usual
+
     def restore(self, record: ControlRecord) -> None:
         self.halted, self.asked = record.halted, record.asked
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL

@@ -234,6 +234,15 @@ class EngineState:
         # The cached answers of `required_edge_bps`, without skew.
         self._required_bps: dict[Route, Decimal] = {}
 
+    def take_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on; what they depend on is computed again when it is next asked for."""
+        self.limits = limits
+        self.control.take_limits(limits)
+        self.residuals.take_limit(limits.dust_total_max_quote)
+        self.leg_cost_bps = leg_cost_bps(limits.leg_cost)
+        for known in (self._limits, self._least_limits, self._required_bps):
+            known.clear()
+
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
         if found is None:

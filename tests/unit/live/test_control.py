@@ -244,8 +244,7 @@ def test_a_request_is_by_the_user_at_the_other_end_whatever_it_claims(tmp_path: 
         await server.close()
 
     asyncio.run(main())
-    asked = {"reason": "lunch", "by": user_name()}
-    assert obeyed == [HaltAsked(**asked), FlattenAsked(**asked), ResumeAsked(**asked)]
+    assert obeyed == [kind(reason="lunch", by=user_name()) for kind in (HaltAsked, FlattenAsked, ResumeAsked)]
 
 
 def test_a_halt_file_that_cannot_be_written_says_where_and_how_to_mend_it(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ TroubleReported: seq? t_ns? kind text venue?
 HaltAsked: seq? t_ns? reason by?
 ResumeAsked: seq? t_ns? reason by? allow_loss?
 FlattenAsked: seq? t_ns? reason by?
+LimitsChanged: seq? t_ns? limits changes by
 AlertAcknowledged: seq? t_ns? alert_id seen_id by reason
 ShutdownAsked: seq? t_ns? deadline_ns
 RunEnded: seq? t_ns? exit_code fatal?
@@ -273,7 +274,8 @@ INCIDENTS = (
     " fills_lost fine_levels flatten flattened foreign_order funds_short guard halt"
     " instrument_halted late_fill late_leg left_over"
     " new_listing not_adopted not_surveyed opportunities_dropped order_socket presumed_wrong read_lag rejections restored"
-    " resume risk_limit row_refused rules_changed stale_book stop_lifted store suspended symbols_chosen tape transfer"
+    " resume risk_limit row_refused rules_changed settings_changed"
+    " stale_book stop_lifted store suspended symbols_chosen tape transfer"
     " unknown_outcome unknown_symbol unknown_too_long unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
