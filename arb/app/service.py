@@ -18,6 +18,7 @@ from arb.config.keys import ALERT_URLS, WAKE_URLS
 from arb.config.ledger_url import ledger_name
 from arb.errors import EXIT_USAGE, ConfigError
 from arb.files import put_whole, whole_text
+from arb.store.journal.guards import SHARED
 from arb.store.ledger.database import parse_url, sqlite_file
 
 WATCHDOG_S = 30
@@ -93,11 +94,8 @@ def install(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
                 f"{unit.path}: was changed since `arb service install` wrote it: put your lines into a drop-in "
                 f"(`systemctl edit {unit.path.stem}`) and remove this file, or keep it"
             )
-    for place in _state_folders(settings, options):  # systemd starts no unit whose writable folder is missing
-        if not place.exists():
-            place.mkdir(mode=0o700, parents=True)
-            if os.geteuid() == 0:
-                os.chown(place, options.config.stat().st_uid, options.config.stat().st_gid)
+    for place in _writable(settings, options):  # systemd starts no unit whose writable folder is missing
+        _make(place, options.config.stat())
     for unit in found:
         unit.write()
     names = " ".join(unit.path.stem for unit in found)
@@ -107,6 +105,16 @@ def install(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
         "units": [{"path": str(unit.path), "before": state} for unit, state in zip(found, states, strict=True)],
         "next": [f"{manager} daemon-reload", *lingers, f"{manager} enable --now {names}"],
     }
+
+
+def _make(folder: Path, owner: os.stat_result) -> None:
+    """Make a folder, and those above it, of this owner only."""
+    if folder.exists():
+        return
+    _make(folder.parent, owner)
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, owner.st_uid, owner.st_gid)
 
 
 def uninstall(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
@@ -219,7 +227,7 @@ def _credentials(options: ServiceOptions, names: list[str]) -> Iterator[str]:
 
 def _hardening(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     """Yield what the unit may do. A user's manager has no right to set up most of it; there the kernel's filters remain."""
-    places = sorted({str(place) for place in _state_folders(settings, options)})
+    places = sorted({str(place) for place in _writable(settings, options)})
     yield from ("UMask=0077", "LimitCORE=0", "LimitNOFILE=65536", "NoNewPrivileges=yes")
     yield from (
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
@@ -239,7 +247,7 @@ def _hardening(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     if not options.system:
         return
     yield from (
-        f"User={_owner(options.config)}",
+        f"User={_owner(options.config).pw_name}",
         "CapabilityBoundingSet=",
         "PrivateUsers=yes",
         "PrivateDevices=yes",
@@ -248,27 +256,33 @@ def _hardening(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     in_home = any(place.startswith(_HOMES) for place in (*places, f"{options.config}", sys.prefix, sys.executable))
     yield from ("ProtectSystem=strict", f"ProtectHome={'read-only' if in_home else 'yes'}", "ProtectProc=invisible")
     yield from (f"Protect{name}=yes" for name in ("Clock", "Hostname", "KernelLogs", "KernelModules", "KernelTunables"))
-    yield from ("ProtectControlGroups=yes", "RemoveIPC=yes", "KeyringMode=private")
+    yield from ("ProtectControlGroups=yes", "KeyringMode=private")
     yield from (f"ReadWritePaths={_quoted(place)}" for place in places)
     yield from ("CacheDirectory=arb", "CacheDirectoryMode=0700", "Environment=XDG_CACHE_HOME=%C")
 
 
-def _state_folders(settings: Settings, options: ServiceOptions) -> Iterator[Path]:
+def _writable(settings: Settings, options: ServiceOptions) -> Iterator[Path]:
+    """Yield the folders of the stores, and for a unit of the machine that of the locks which all engines of its user read."""
     url, journal = stores(settings, options.mode, None)
     for file in (journal, sqlite_file(parse_url(url))):
         if file is not None:
             yield file.parent.resolve()
+    if options.system:
+        yield Path(_owner(options.config).pw_dir) / SHARED
 
 
-def _owner(config: Path) -> str:
-    """Return the user that a system's unit runs as: the owner of the settings."""
-    found = config.stat().st_uid
-    if found == 0:
-        raise ConfigError(f"{config}: belongs to root, and the service runs as its owner: chown it to another user")
+def _owner(config: Path) -> pwd.struct_passwd:
+    """Return the user that a unit of the machine runs as: the owner of the settings, who needs a home for locks."""
     try:
-        return pwd.getpwuid(found).pw_name
+        found = pwd.getpwuid(config.stat().st_uid)
     except KeyError:
-        return str(found)
+        found = None
+    if found is None or found.pw_uid == 0 or not Path(found.pw_dir).is_dir():
+        who = "an unknown user" if found is None else found.pw_name
+        raise ConfigError(
+            f"{config}: belongs to {who}, and the service runs as its owner: chown it to a user with a home (useradd -m arb)"
+        )
+    return found
 
 
 def _install(options: ServiceOptions) -> Iterator[str]:

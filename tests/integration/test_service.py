@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration import truth
 from tests.integration.support import DB, arb, end_of, engine_of, run_arb, write_config
+from tests.unit.app.test_service import OWNER
 
 BEAT_S = 0.5
 LIMIT_US = str(int(BEAT_S * 3e6))
@@ -87,9 +88,14 @@ def test_systemd_reads_the_units_without_a_complaint_and_finds_little_exposed(
 ) -> None:
     write_config(tmp_path)
     if os.geteuid() == 0:
-        os.chown(tmp_path / "config.toml", 4242, 4242)
+        os.chown(tmp_path / "config.toml", OWNER.pw_uid, OWNER.pw_gid)
     units = tmp_path / "units"
-    assert run_arb("service", "install", where, "--mode", "paper", "--dir", str(units), cwd=tmp_path).code == 0
+    shown = run_arb(
+        "service", "install", where, "--mode", "paper", "--dir", str(units), "--dry-run", "--json", cwd=tmp_path
+    )
+    units.mkdir()
+    for unit in json.loads(shown.out)["units"]:
+        Path(unit["path"]).write_text(unit["text"])
     manager, variables = [where] if where == "--user" else [], os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
     for unit in sorted(units.iterdir()):
         for arguments in (["verify", *manager], ["security", "--offline=true", "--no-pager"]):

@@ -1,6 +1,7 @@
 """`arb service`: which units are written, and that a person's changes stay."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from arb.cli import main
 from arb.config import load_settings
 from arb.errors import ConfigError
 
-OWNER = 4242
+HOMELESS = 4242
+OWNER = next(
+    user for user in pwd.getpwall() if user.pw_uid == (os.geteuid() or user.pw_uid or -1) and Path(user.pw_dir).is_dir()
+)
+"""A user who has a home: this one, or for root any other."""
 
 
 @pytest.fixture
@@ -20,7 +25,7 @@ def config(tmp_path: Path) -> Path:
         "[live]\nenabled = true\n[timing]\nshutdown_deadline_s = 45\n[store]\nurl = 'sqlite:///var/MODE.sqlite'\n"
     )
     if os.geteuid() == 0:
-        os.chown(path, OWNER, OWNER)
+        os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
     return path
 
 
@@ -67,15 +72,15 @@ def test_only_secrets_with_a_file_are_loaded_and_only_those_of_the_process(
 def test_a_unit_of_the_machine_runs_as_the_owner_of_the_settings_and_writes_to_the_stores_only(config: Path) -> None:
     engine, companion = lines(config, system=True)
     for unit in (engine, companion):
-        assert [line for line in unit if line.startswith("ReadWritePaths")] == [
-            f"ReadWritePaths={config.parent / 'var'}"
-        ]
+        places = {line.partition("=")[2] for line in unit if line.startswith("ReadWritePaths")}
+        assert places == {str(config.parent / "var"), f"{OWNER.pw_dir}/.local/state/arb"}
         assert {"ProtectSystem=strict", "NoNewPrivileges=yes", "LimitCORE=0", "PrivateTmp=yes"} <= set(unit)
+        assert f"User={OWNER.pw_name}" in unit
     if os.geteuid() == 0:
-        assert f"User={OWNER}" in engine
-        os.chown(config, 0, 0)
-        with pytest.raises(ConfigError, match="belongs to root"):
-            lines(config, system=True)
+        for uid in (0, HOMELESS):
+            os.chown(config, uid, uid)
+            with pytest.raises(ConfigError, match="chown it to a user with a home"):
+                lines(config, system=True)
 
 
 def test_an_unchanged_unit_is_replaced_and_a_changed_one_refused_with_both_left_as_they_are(config: Path) -> None:
