@@ -171,7 +171,8 @@ def _engine(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     )
     venues = settings.venues.traded().values() if options.mode == Mode.LIVE else ()
     yield from _credentials(options, [name for venue in venues for name in venue.key_names().values()])
-    yield from _hardening(settings, options)
+    compiles = importlib.util.find_spec("numba") is not None and settings.engine.fast_books is not False
+    yield from _hardening(settings, options, compiles=compiles)
     if options.system:
         yield "OOMScoreAdjust=-500"
     yield from _install(options)
@@ -182,7 +183,7 @@ def _companion(settings: Settings, options: ServiceOptions, engine: str) -> Iter
     yield from ("[Service]", "Type=notify", f"ExecStart={_command(options, 'watch')}")
     yield from _restarts()
     yield from _credentials(options, [ALERT_URLS, WAKE_URLS])
-    yield from _hardening(settings, options)
+    yield from _hardening(settings, options, compiles=False)
     yield from _install(options)
 
 
@@ -225,7 +226,7 @@ def _credentials(options: ServiceOptions, names: list[str]) -> Iterator[str]:
         yield f"{'' if (store / name).exists() else '#'}LoadCredential={name}:{store / name}"
 
 
-def _hardening(settings: Settings, options: ServiceOptions) -> Iterator[str]:
+def _hardening(settings: Settings, options: ServiceOptions, *, compiles: bool) -> Iterator[str]:
     """Yield what the unit may do. A user's manager has no right to set up most of it; there the kernel's filters remain."""
     places = sorted({str(place) for place in _writable(settings, options)})
     yield from ("UMask=0077", "LimitCORE=0", "LimitNOFILE=65536", "NoNewPrivileges=yes")
@@ -240,10 +241,11 @@ def _hardening(settings: Settings, options: ServiceOptions) -> Iterator[str]:
         "SystemCallFilter=~@privileged @resources",
         "SystemCallErrorNumber=EPERM",
     )
-    if importlib.util.find_spec("numba") is None or settings.engine.fast_books is False:
-        yield "MemoryDenyWriteExecute=yes"
-    else:
-        yield from ("# numba writes the code it runs.", "MemoryDenyWriteExecute=no")
+    yield from (
+        ("# numba writes the code it runs.", "MemoryDenyWriteExecute=no")
+        if compiles
+        else ("MemoryDenyWriteExecute=yes",)
+    )
     if not options.system:
         return
     yield from (

@@ -1,5 +1,6 @@
 """`arb service`: which units are written, and that a person's changes stay."""
 
+import importlib.util
 import os
 import pwd
 from pathlib import Path
@@ -50,6 +51,15 @@ def test_a_stop_waits_longer_than_open_pairs_may_take_and_bad_settings_are_not_t
     engine, _ = lines(config)
     assert {"TimeoutStopSec=105", "KillMode=mixed", "RestartPreventExitStatus=2", "StartLimitBurst=5"} <= set(engine)
     assert f'--config "{config.parent}/con fig%%.toml"' in "\n".join(engine)
+
+
+def test_only_an_engine_that_compiles_may_write_code(config: Path) -> None:
+    numba = importlib.util.find_spec("numba") is not None
+    engine, companion = lines(config)
+    assert f"MemoryDenyWriteExecute={'no' if numba else 'yes'}" in engine
+    assert "MemoryDenyWriteExecute=yes" in companion
+    config.write_text(config.read_text() + "[engine]\nfast_books = false\n")
+    assert "MemoryDenyWriteExecute=yes" in lines(config)[0]
 
 
 def test_only_secrets_with_a_file_are_loaded_and_only_those_of_the_process(
