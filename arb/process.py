@@ -24,15 +24,15 @@ _BEAT_S = 10.0
 
 
 def on_stop_signal(
-    loop: "asyncio.AbstractEventLoop", act: Callable[[], None], reload: Callable[[], None] | None = None
+    loop: "asyncio.AbstractEventLoop", act: Callable[[str], None], reload: Callable[[str], None] | None = None
 ) -> None:
-    """Call `act` at each SIGINT, SIGTERM or SIGHUP (a closed terminal, a dropped ssh).
+    """Call `act` with the name of each SIGINT, SIGTERM or SIGHUP (a closed terminal, a dropped ssh).
 
     With `reload` a SIGHUP calls that instead. One that is ignored already, as under `nohup`, stays ignored.
     """
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
-            loop.add_signal_handler(name, reload if reload and name is signal.SIGHUP else act)
+            loop.add_signal_handler(name, reload if reload and name is signal.SIGHUP else act, name.name)
 
 
 class ServiceManager:

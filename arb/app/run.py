@@ -163,6 +163,7 @@ class Run:
         self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._stopped_by = ""
         self._reloading: asyncio.Task[Any] | None = None
         self._starting: asyncio.Task[Any] | None = None
 
@@ -343,6 +344,7 @@ class Run:
             upkeep=partial(self._keep_small, journal),
             recall=lambda command, former: asyncio.to_thread(recall, journal, command, former),
             halt_file_of=self._journal_path,
+            stopped_by=lambda: self._stopped_by,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
@@ -417,19 +419,20 @@ class Run:
             "display_only": [] if self._display is None else self._display.rows(),
         }
 
-    def _on_signal(self) -> None:
+    def _on_signal(self, name: str) -> None:
         """Take a signal to stop: the first stops in order, at any stage of the run; the second waits for nothing."""
         self._signals += 1
+        self._stopped_by = self._stopped_by or name
         self._stop.set()
         if self._signals == 2 and self._starting is not None:
             self._starting.cancel()
         elif self._signals > 1 and self._node is not None and self._node.joined:
             self._node.runner.finished.set()
 
-    def _on_hangup(self) -> None:
+    def _on_hangup(self, name: str) -> None:
         """Read the settings again, at a service manager's signal."""
         if self._reload is not None:
-            self._reloading = asyncio.create_task(self._reload.run("SIGHUP"))
+            self._reloading = asyncio.create_task(self._reload.run(name))
 
     async def _until_stopped(self, node: Node) -> int:
         """Wait until the user stops the run, or the time that was asked for is over, counted from the first live books."""

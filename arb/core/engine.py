@@ -384,7 +384,7 @@ class Engine:
         state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
-        self.state.blocks.put(Block(Source.SHUTDOWN, text="shutting down"))
+        self.state.blocks.put(Block(Source.SHUTDOWN, text=f"shutting down{f' (by {event.by})' if event.by else ''}"))
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
         self.strategy.on_event(RunEnding(event.t_ns))

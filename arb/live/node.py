@@ -422,7 +422,8 @@ class Node:
         runner, engine = self.runner, self.engine
         if runner.fatal is None and not runner.finished.is_set():
             deadline_s = self._parts.settings.timing.shutdown_deadline_s
-            runner.emit(ShutdownAsked(deadline_ns=self._parts.clock.wall_ns() + deadline_s * NS_PER_S))
+            deadline_ns = self._parts.clock.wall_ns() + deadline_s * NS_PER_S
+            runner.emit(ShutdownAsked(deadline_ns=deadline_ns, by=self._parts.stopped_by()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
         await self._executor.close()

@@ -460,9 +460,10 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged
 
 
 class ShutdownAsked(Event, frozen=True, kw_only=True, tag="ShutdownAsked"):
-    """The process is to end: open nothing, finish open pairs until `deadline_ns`."""
+    """The process is to end: open nothing, finish open pairs until `deadline_ns`. `by`: a signal, "" for none, or not known."""
 
     deadline_ns: int
+    by: str = ""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):

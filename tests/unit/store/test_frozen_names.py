@@ -111,7 +111,7 @@ ResumeAsked: seq? t_ns? reason by? allow_loss?
 FlattenAsked: seq? t_ns? reason by?
 LimitsChanged: seq? t_ns? limits changes by
 AlertAcknowledged: seq? t_ns? alert_id seen_id by reason
-ShutdownAsked: seq? t_ns? deadline_ns
+ShutdownAsked: seq? t_ns? deadline_ns by?
 RunEnded: seq? t_ns? exit_code fatal?
 
 PlaceOrder: cause venue symbol client_order_id role side tif price size expires_ns

@@ -140,6 +140,13 @@ def test_a_halt_names_who_asked_for_it_also_after_a_restart_until_it_is_lifted(a
     assert again.rows(ControlRecord)[-1].asked is None
 
 
+@pytest.mark.parametrize(("by", "text"), [("SIGTERM", "shutting down (by SIGTERM)"), ("", "shutting down")])
+def test_a_shutdown_names_its_signal(by: str, text: str) -> None:
+    bench = quoted()
+    bench.tell(ShutdownAsked(deadline_ns=START_NS + 10**12, by=by))
+    assert found(bench).stops[0].text == text
+
+
 def test_a_halt_of_the_engine_itself_names_no_person() -> None:
     bench = quoted()
     bench.tell(HaltAsked(reason="lunch", by="ada"))
