@@ -67,6 +67,8 @@ class LogFile(RotatingFileHandler):
     """At most `files_max` files of `file_bytes` each. A disk that takes no line costs lines, and stderr gets one about it."""
 
     def __init__(self, path: Path, file_bytes: int, files_max: int) -> None:
+        with suppress(OSError):  # the first line reports it
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(path, maxBytes=file_bytes, backupCount=files_max - 1, encoding="utf-8", delay=True)
         self.lost = 0
 

@@ -36,12 +36,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def log_files(settings: Settings, mode: str, db: str | None) -> "LogFiles":
     """Return the log of the engine on a ledger; raises `ConfigError` where it logs to stderr."""
-    path = log_path(found_journal(settings, mode, db))
-    if settings.log.to is LogPlace.STDERR and not path.exists():
+    if settings.log.to is LogPlace.STDERR:
         raise ConfigError(
-            'the engine logs to stderr: under `arb service` read it by `journalctl --user -u arb -f`, or set [log] to = "file"'
+            'the engine logs to stderr: under `arb service` read it by `journalctl --user -u arb-MODE -f`, or set [log] to = "file"'
         )
-    return LogFiles(path)
+    return LogFiles(log_path(found_journal(settings, mode, db)))
 
 
 def wanted_lines(settings: Settings, mode: str, db: str | None, level: str | None, pair: str | None) -> Wanted:

@@ -98,6 +98,7 @@ def test_a_disk_that_takes_no_line_costs_lines_and_one_line_on_stderr(capsys: py
 def test_lines_lost_meanwhile_are_counted_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, log = tmp_path / "away" / "a.log", logging.getLogger("arb.test")
     file = LogFile(path, 10**6, 2)
+    path.parent.rmdir()
     with logging_to(file=file):
         log.info("one")
         log.info("two")
