@@ -38,7 +38,8 @@ def log_files(settings: Settings, mode: str, db: str | None) -> "LogFiles":
     """Return the log of the engine on a ledger; raises `ConfigError` where it logs to stderr."""
     if settings.log.to is LogPlace.STDERR:
         raise ConfigError(
-            'the engine logs to stderr: under `arb service` read it by `journalctl --user -u arb-MODE -f`, or set [log] to = "file"'
+            "the engine logs to stderr: under `arb service` read it by `journalctl --user -u arb-MODE -f`, or set "
+            '[log] to = "file"'
         )
     return LogFiles(log_path(found_journal(settings, mode, db)))
 

@@ -99,7 +99,7 @@ def install(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
     for unit in found:
         unit.write()
     names = " ".join(unit.path.stem for unit in found)
-    manager = "systemctl" if options.system else "systemctl --user"
+    manager = _manager(options)
     lingers = [] if options.system else ["loginctl enable-linger"]
     return {
         "units": [{"path": str(unit.path), "before": state} for unit, state in zip(found, states, strict=True)],
@@ -118,17 +118,18 @@ def _make(folder: Path, owner: os.stat_result) -> None:
 
 
 def uninstall(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
-    """Remove the units that no person has changed; they run until their manager stops them."""
-    found = units(settings, options)
-    before = {unit.path: unit.state() for unit in found}
-    for path, state in before.items():
+    """Remove the units that no person has changed; raises `ConfigError` where one still runs."""
+    found, manager = units(settings, options), _manager(options)
+    for unit in found:
+        if _active(unit.path.name, options) == "active":
+            raise ConfigError(f"{unit.path.stem}: is running: first `{manager} disable --now {unit.path.stem}`")
+    before = [(unit.path, unit.state()) for unit in found]
+    for path, state in before:
         if state in ("same", "older"):
             path.unlink()
-    manager = "systemctl" if options.system else "systemctl --user"
-    names = " ".join(path.stem for path in before)
     return {
-        "units": [{"path": str(path), "before": state} for path, state in before.items()],
-        "next": [f"{manager} disable --now {names}", f"{manager} daemon-reload"],
+        "units": [{"path": str(path), "before": state} for path, state in before],
+        "next": [f"{manager} daemon-reload"],
     }
 
 
@@ -136,14 +137,18 @@ def status(settings: Settings, options: ServiceOptions) -> dict[str, Any]:
     """Return each unit's file, and whether its manager runs it: systemd's word, or why it cannot be asked."""
     return {
         "units": [
-            {"path": str(unit.path), "file": unit.state(), "active": _active(unit.path.name, system=options.system)}
+            {"path": str(unit.path), "file": unit.state(), "active": _active(unit.path.name, options)}
             for unit in units(settings, options)
         ]
     }
 
 
-def _active(name: str, *, system: bool) -> str:
-    command = ["systemctl", *([] if system else ["--user"]), "is-active", name]
+def _manager(options: ServiceOptions) -> str:
+    return "systemctl" if options.system else "systemctl --user"
+
+
+def _active(name: str, options: ServiceOptions) -> str:
+    command = [*_manager(options).split(), "is-active", name]
     try:
         asked = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
@@ -161,7 +166,11 @@ def _folder(*, system: bool) -> Path:
 
 def _engine(settings: Settings, options: ServiceOptions) -> Iterator[str]:
     yield from _head(f"arb engine, mode {options.mode}")
-    yield from ("[Service]", "Type=notify", f"ExecStart={_command(options, 'run')}{' --live' * options.live}")
+    yield from (
+        "[Service]",
+        "Type=notify",
+        f"ExecStart={_command(options, 'run')}{' --live' * (options.mode == Mode.LIVE)}",
+    )
     yield from _restarts()
     yield from ("TimeoutStartSec=300", f"TimeoutStopSec={settings.timing.shutdown_deadline_s + STOP_SPARE_S}")
     yield from (
