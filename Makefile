@@ -143,12 +143,13 @@ notebook: $(LAB_READY)
 	@$(BIN)/jupyter lab --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --ServerApp.root_dir=notebooks $(ARGS)
 
-# The builder has its own environment: arb imports none of it. Two pages are made from the code first.
+# The builder has its own environment: arb imports none of it. Three pages are made from the code first.
 DOCS := build/docs-env
 
 docs: $(DOCS)/.ready $(RUN_READY)
 	@$(BIN)/python -m tests.support.outcome_page build/pages/OUTCOMES.md
 	@$(BIN)/python -m tests.support.dictionary build/pages/SCHEMA.md
+	@$(BIN)/python -c "from arb.watch.desk_files import list_of_metrics; print(list_of_metrics())" >build/pages/METRICS.md
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict $(ARGS)
 	@echo "[arb] build/docs/index.html (its search needs a server: $(PYTHON) -m http.server --directory build/docs)"
 

@@ -10,12 +10,11 @@ import math
 import os
 import selectors
 import types
-from bisect import bisect_left
-from collections.abc import Callable, Coroutine, Generator
-from itertools import accumulate
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeVar
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from arb.durations import Durations
 
 OTHER = "other"
 WAKING_UP = "waking up"
@@ -25,11 +24,9 @@ IDLE_WORK = "idle work"
 IDLE_PERCENT = 25
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 BUSY_PERCENT = 4
-"""The same while others want the machine's processors, of which all are taken."""
+"""At most so much while others want the machine's processors, of which all are taken."""
 _EARLY_NS = NS_PER_MS // 2
 """How much too early idle work may begin: epoll waits whole milliseconds, rounded up, and it would be late by up to one."""
-_PARTS = 8
-"""How finely durations are kept apart within a power of two: to an eighth."""
 
 T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
@@ -37,37 +34,6 @@ IdleWork = Callable[[], bool]
 """Does the next part of some work, quickly, and returns whether a round of it is complete."""
 
 log = logging.getLogger(__name__)
-
-
-class Durations:
-    """How long something took, in ns: counted exactly, kept to an eighth."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total_ns = 0
-        self.max_ns = 0
-        self._counts: dict[int, int] = {}
-
-    def add(self, ns: int) -> None:
-        self.count += 1
-        self.total_ns += ns
-        if ns > self.max_ns:
-            self.max_ns = ns
-        power = ns.bit_length()
-        place = power * _PARTS + (ns >> (power - 4) & 7) if power > 3 else ns
-        self._counts[place] = self._counts.get(place, 0) + 1
-
-    def quantiles_ns(self, *shares: float) -> list[int]:
-        """Return durations that these shares (0 .. 1) of all do not exceed, an eighth too long at most; 0 for none."""
-        if not self.count:
-            return [0] * len(shares)
-        places = sorted(self._counts)
-        seen = list(accumulate(map(self._counts.__getitem__, places)))
-        found = []
-        for share in shares:
-            power, part = divmod(place := places[bisect_left(seen, share * self.count)], _PARTS)
-            found.append(min(self.max_ns, ((part + 9) << (power - 4)) - 1 if place >= 4 * _PARTS else place))
-        return found
 
 
 class Turns:
@@ -78,6 +44,11 @@ class Turns:
         self.idle_work: IdleWork | None = None
         """Work done a part at a time while the loop is idle; None: nothing."""
         self._taken: dict[str, Durations] = {}
+
+    @property
+    def taken(self) -> Mapping[str, Durations]:
+        """Return how long turns took so far, by cause."""
+        return self._taken
 
     def begin(self) -> None:
         """Forget the counts so far: a start is no part of the measurement."""
@@ -148,10 +119,10 @@ class IdlePace:
     _AT_ONCE_EVERY, _FORGETS = 50, 1.05
     """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
 
-    def __init__(self, load: Callable[[], float]) -> None:
-        """`load` returns how many threads want each processor."""
+    def __init__(self, load: Callable[[], float], percent: int = IDLE_PERCENT) -> None:
+        """`load` returns how many threads want each processor; `percent` of one is what idle work may take (1 .. 99)."""
         self._load = load
-        self._percent = IDLE_PERCENT
+        self._percent = self._percent_at_most = percent
         self._rest_ns: float = self.REST_NS_MIN
         self._quick_ns = math.inf
         self._rounds = 0
@@ -162,7 +133,7 @@ class IdlePace:
             followed_at_once = self._rounds % self._AT_ONCE_EVERY == 0
             self._rounds += 1
             if followed_at_once:
-                self._percent = BUSY_PERCENT if self._load() > 1 else IDLE_PERCENT
+                self._percent = min(self._percent_at_most, BUSY_PERCENT if self._load() > 1 else IDLE_PERCENT)
                 self._quick_ns = min(self._quick_ns * self._FORGETS, took_ns)
             else:
                 change = self._SHRINKS if took_ns > self._quick_ns * self.SLOW else self._GROWS
@@ -173,12 +144,12 @@ class IdlePace:
 
 
 class _MeasuredSelector(selectors.DefaultSelector):
-    def __init__(self, clock: Clock, turns: Turns, *, spin: bool) -> None:
+    def __init__(self, clock: Clock, turns: Turns, *, spin: bool, idle_percent: int) -> None:
         super().__init__()
         self._clock = clock
         self._turns = turns
         self._spin = spin
-        self._pace = IdlePace(machine_load)
+        self._pace = IdlePace(machine_load, idle_percent)
         self._work_ns = 0  # when idle work may continue
         self._began_ns = clock.monotonic_ns()
 
@@ -248,6 +219,11 @@ def in_turn(*works: IdleWork) -> IdleWork:
     return work
 
 
-def measured_loop(clock: Clock, turns: Turns, *, spin: bool = False) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return the maker of such a loop; `spin`: it polls and takes a processor for itself."""
-    return lambda: asyncio.SelectorEventLoop(_MeasuredSelector(clock, turns, spin=spin))
+def measured_loop(
+    clock: Clock, turns: Turns, *, spin: bool = False, idle_percent: int = IDLE_PERCENT
+) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return the maker of such a loop; `spin`: it polls and takes a processor for itself.
+
+    `idle_percent`: how much of a processor idle work may take where the loop waits.
+    """
+    return lambda: asyncio.SelectorEventLoop(_MeasuredSelector(clock, turns, spin=spin, idle_percent=idle_percent))

@@ -51,7 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             for path in sorted((TOP / "proofs/scenarios").glob("*.toml"))
         ),
     }
-    for name in ("OUTCOMES.md", "SCHEMA.md"):
+    for name in ("METRICS.md", "OUTCOMES.md", "SCHEMA.md"):
         made[name] = _generated(name)
     for path in sorted((TOP / "notebooks").glob("*.ipynb")):
         made |= _notebook(path)

@@ -2,9 +2,10 @@
 
 `python -m proofs.year_ledger fill URL [PAIRS]` makes the rows (the ledger must not exist yet), PAIRS times ten of them
 opportunities, over 300 days. `python -m proofs.year_ledger time URL` runs each review command for a day, a month and
-without a range, and prints its seconds.
+without a range, then each answer of the page, and prints the seconds.
 """
 
+import asyncio
 import random
 import sqlite3
 import subprocess
@@ -18,7 +19,10 @@ import psycopg
 from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
+from arb.app.questions import Questions
 from arb.clock import NS_PER_S, SystemClock
+from arb.config import Mode, Settings
+from arb.errors import ArbError
 from arb.store.ledger.derived import LEGS_OF_PAIRS, sums_of_days
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.tables import Base
@@ -247,9 +251,27 @@ def time_all(url: str, limit_s: float = 300.0) -> None:
                 code = subprocess.run(arb, capture_output=True, timeout=limit_s, check=False).returncode
             except subprocess.TimeoutExpired:
                 code = -1
-            seconds = (clock.monotonic_ns() - began_ns) / NS_PER_S
-            sys.stdout.write(f"{seconds:7.1f} s  exit {code}  {name:5}  {' '.join(command)[:110]}\n")
-            sys.stdout.flush()
+            _say(clock.monotonic_ns() - began_ns, f"exit {code}", name, " ".join(command)[:110])
+    asyncio.run(time_page(url, clock))
+
+
+async def time_page(url: str, clock: SystemClock) -> None:
+    """Print how many seconds each answer of the page takes, for a day and a month, each by a page that has just begun."""
+    for name, (since, until) in RANGES.items():
+        questions = Questions(Settings(), Mode.PAPER, url)
+        for question in sorted({*questions.names} - {"story"}):
+            began_ns = clock.monotonic_ns()
+            try:
+                await questions.answer(question, {"since": since, "until": until})
+                said = "well"
+            except ArbError as error:
+                said = str(error)
+            _say(clock.monotonic_ns() - began_ns, said, name, f"page {question}")
+
+
+def _say(ns: int, *words: str) -> None:
+    sys.stdout.write(f"{ns / NS_PER_S:7.1f} s  {'  '.join(words)}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from functools import lru_cache
 from arb.venues.registry import SPECS
 
 PARTS = (
-    ("clock", "errors", "masking", "process", "door", "version", "files", "virtual_loop", "measured_loop"),
+    ("clock", "errors", "masking", "process", "door", "version", "files", "virtual_loop", "durations", "measured_loop"),
     ("market", "documents"),
     ("core.messages",),
     ("core.pricing",),

@@ -33,7 +33,7 @@ class Reload:
         self._turn = asyncio.Lock()
 
     async def run(self, by: str) -> dict[str, Any]:
-        """Apply what may change while running; return what was applied, and what was not, or one line under `error`."""
+        """Apply what may change while running; return the changes applied and refused, or one line under `error`."""
         async with self._turn:
             self._manager.notify("RELOADING=1")
             try:

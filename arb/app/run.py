@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from arb.app.reload import Reload
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
+from arb.config.settings import WarmUp
 from arb.core.books.books import Books
 from arb.core.engine import Engine
 from arb.core.messages.events import AnyEvent, TroubleReported
@@ -36,6 +38,7 @@ from arb.core.messages.records import IncidentRecord
 from arb.core.state.positions.holdings import KnownInventory, known_inventory
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
+from arb.live.delays import FSYNC, WRITE, Delays
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import at_first, hand_over
 from arb.live.feed import StateFeed
@@ -47,7 +50,7 @@ from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.warmup import Warmup
 from arb.logs import Log
-from arb.measured_loop import Turns, in_turn, measured_loop
+from arb.measured_loop import IDLE_PERCENT, Turns, in_turn, measured_loop
 from arb.process import ServiceManager, on_stop_signal
 from arb.store.journal.journal import Journal
 from arb.store.journal.recall import recall
@@ -63,6 +66,7 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
+from arb.view.forecast import Forecast
 from arb.view.summary import blocks, money, state_in_parts, summarise
 from arb.view.view import ScreenGone, ScreenProcess, keep_alive, keep_status, log_lines
 
@@ -70,6 +74,8 @@ log = logging.getLogger(__name__)
 
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
+AT_REST_PERCENT = 3
+"""How much of a processor the warm-up takes by default, so that an idle engine takes at most 5 %."""
 SWITCH_S = 0.0001
 """How long another thread keeps running Python when the loop wants to run (5 ms by default)."""
 
@@ -96,7 +102,9 @@ def run_engine(
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
     run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs, manager=manager, reread=reread)
-    with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
+    idle_percent = IDLE_PERCENT if settings.engine.warm_up is WarmUp.ON else AT_REST_PERCENT
+    loop_factory = measured_loop(SystemClock(), turns, spin=spin, idle_percent=idle_percent)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(run.main())
 
 
@@ -151,6 +159,7 @@ class Run:
         self._make_client = make_client
         self._display: DisplayOnly | None = None  # the venues a paper run only shows, besides those it trades at
         self._clock = SystemClock()
+        self._delays = Delays(self._clock)
         self._rng: random.Random = system_random()
         self._venues = VenueSide(settings, options, keys or {}, self._clock, self._rng, wrap, examines=examines)
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
@@ -288,13 +297,17 @@ class Run:
 
     def _warm_up(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         """Keep the data of an opening in the processor's caches while the run is idle."""
-        if self._options.mode is Mode.PAPER:
+        chosen = self._venues.settings.engine.warm_up
+        if self._options.mode is Mode.PAPER or chosen is WarmUp.OFF:
             return
         compiled = node.engine.state.books.find_plan is not None
         warmup = Warmup(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
         prefetch = Prefetch(node.engine, self._clock, node.runner.unread)
         order_prefetch = OrderPrefetch(node.engine, gateways)
-        self._turns.idle_work = in_turn(warmup.step, order_prefetch.step, journal.warm_up_intent, prefetch.step)
+        works = [warmup.step, order_prefetch.step, prefetch.step]
+        if chosen is WarmUp.ON:  # writes to the disk: some 30 MB an hour
+            works.insert(2, journal.warm_up_intent)
+        self._turns.idle_work = in_turn(*works)
 
     async def _compile(self, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         node = self._node
@@ -319,6 +332,7 @@ class Run:
                 retention=retention,
                 blocked=self._ledger_blocked,
                 on_set_aside=lambda refused: call_soon(loop, lambda: self._on_set_aside(refused)),
+                waiting=self._delays.ledger,
             )
             return self._ledger
 
@@ -340,7 +354,7 @@ class Run:
             make_feeds=self._venues.feeds,
             on_alert=lambda text, pair_id: log.critical("%s", text, extra={"pair_id": pair_id}),
             dropped=self._dropped,
-            sync=lambda: asyncio.to_thread(journal.sync),
+            sync=partial(self._sync, journal),
             upkeep=partial(self._keep_small, journal),
             recall=lambda command, former: asyncio.to_thread(recall, journal, command, former),
             halt_file_of=self._journal_path,
@@ -360,6 +374,7 @@ class Run:
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,
             turns=self._turns,
+            delays=self._delays,
             views=self._views,
             ledger_blocked=blocked,
             claim=claims.claim,
@@ -373,6 +388,11 @@ class Run:
         assert self._node is not None
         runner = self._node.runner
         await self._turns.named("collecting garbage", keep_collected(lambda: runner.idle))
+
+    async def _sync(self, journal: Journal) -> None:
+        began_ns = self._clock.monotonic_ns()
+        await asyncio.to_thread(journal.sync)
+        self._delays.of(WRITE, FSYNC).add(self._clock.monotonic_ns() - began_ns)
 
     async def _keep_small(self, journal: Journal) -> bool:
         """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
@@ -388,9 +408,13 @@ class Run:
         if self._manager:
             yield keep_status(self._manager, engine, self._clock, self._beside)
         held = [] if self._screen is None else [self._screen.held]
+        forecast = Forecast()
         yield StateFeed(
             self._journal_path,
-            lambda: state_in_parts(engine, self._clock.wall_ns()),
+            lambda: chain(
+                state_in_parts(engine, self._clock.wall_ns(), forecast),
+                self._delays.parts(self._turns, engine.state.books.connections.values()),
+            ),
             lambda: (
                 self._beside()
                 | {"at_ns": self._clock.wall_ns(), "log": [text for one in held for text in one.latest()]}

@@ -191,7 +191,11 @@ def _companion(settings: Settings, options: ServiceOptions, engine: str) -> Iter
     yield from _head(f"arb alerts and metrics, mode {options.mode}", after=f" {engine}.service")
     yield from ("[Service]", "Type=notify", f"ExecStart={_command(options, 'watch')}")
     yield from _restarts()
-    yield from _credentials(options, [ALERT_URLS, WAKE_URLS])
+    cancels = options.mode == Mode.LIVE and settings.watch.cancel
+    keys = [chosen.of_companion() for chosen in settings.venues.traded().values()] if cancels else []
+    yield from _credentials(
+        options, [ALERT_URLS, WAKE_URLS, *(name for key in keys for name in key.key_names().values())]
+    )
     yield from _hardening(settings, options, compiles=False)
     yield from _install(options)
 
@@ -236,7 +240,7 @@ def _credentials(options: ServiceOptions, names: list[str]) -> Iterator[str]:
 
 
 def _hardening(settings: Settings, options: ServiceOptions, *, compiles: bool) -> Iterator[str]:
-    """Yield what the unit may do. A user's manager has no right to set up most of it; there the kernel's filters remain."""
+    """Yield the rights of a unit. A user's manager has no right to set up most of it; there the kernel's filters remain."""
     places = sorted({str(place) for place in _writable(settings, options)})
     yield from ("UMask=0077", "LimitCORE=0", "LimitNOFILE=65536", "NoNewPrivileges=yes")
     yield from (

@@ -151,7 +151,7 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
 
 
 def reader_of(config: Path | None, mode: Mode) -> Callable[[], Settings]:
-    """Return what reads the settings of a run again, with its checks, in any thread."""
+    """Return a function that reads and checks the settings of a run again, in any thread."""
     context = click.get_current_context()
 
     def read() -> Settings:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,15 +17,25 @@ from arb.process import ServiceManager
 
 
 @click.command("watch")
+@click.option(
+    "--write-files",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a Prometheus configuration, alert rules and a Grafana board into DIR, and end.",
+)
 @with_ledger
-def watch_command(given: Given) -> int:
+def watch_command(given: Given, folder: Path | None) -> int:
     """Send alerts to phones, mail and webhooks.
 
     A process next to the engine. It reads the ledger and the engine's state, holds no key of a venue, and sends each alert
     to the receivers in ARB_ALERT_URLS (see `arb keys`). It reports an engine that gives no sign, too. Its
     end does not affect the engine. Ctrl-C ends it.
     """
-    from arb.app.watch import watch
+    from arb.app.watch import watch, write_desk_files
+
+    if folder is not None:
+        return given.show(write_desk_files(folder, given.settings.metrics))
 
     def show_begun(begun: dict[str, Any]) -> None:
         show(begun, as_json=given.as_json)

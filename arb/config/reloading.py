@@ -16,7 +16,7 @@ COMPANION = ("alerts.", "watch.")
 
 
 class Reloaded(msgspec.Struct, frozen=True):
-    """The settings in force from now on; what changed, for people; what needs a restart; what `arb watch` reads."""
+    """The settings in force from now on; the changes, for people; the keys that need a restart, or that `arb watch` reads."""
 
     settings: Settings
     applied: tuple[str, ...]

@@ -155,19 +155,27 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"[network] bind: {error}") from None
 
 
+class WarmUp(StrEnum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the engine's loop waits, and which reader keeps the books. With `spin` it polls: it wakes sooner, and uses up a
-    processor."""
+    processor. `warm_up`: how much of a processor the warm-up may take while the loop waits."""
 
+    warm_up: WarmUp = WarmUp.AUTO
     spin: bool = False
     fast_books: FastBooks = "auto"
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The subjects of `arb watch`: an engine that gives no sign for `hung_after_s` hangs. `heartbeat_url`, "" for none, is
-    requested every minute while engine and companion are well."""
+    """The subjects of `arb watch`: an engine that gives no sign for `hung_after_s` hangs; with `cancel` its resting orders are
+    then cancelled. `heartbeat_url`, "" for none, is requested every minute while engine and companion are well."""
 
     hung_after_s: int = 5
+    cancel: bool = False
     heartbeat_url: str = ""
 
     def heartbeat(self) -> SplitResult | None:

@@ -17,6 +17,10 @@ from arb.venues.registry import SPECS, spec_of
 DEMO_BEGIN = "DEMO_"
 
 
+def _of_companion(name: str) -> str:
+    return name.replace("_API_", "_WATCH_API_") if "_API_" in name else f"WATCH_{name}"
+
+
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue whose public data is read.
 
@@ -44,9 +48,15 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
         return {part: begin + name for part, name in self._named().items() if name}
 
     def every_key_name(self) -> tuple[str, ...]:
-        """Return the names of its keys in all environments."""
-        own = tuple(filter(None, self._named().values()))
+        """Return the names of its keys, and of the companion's, in all environments."""
+        engine = tuple(filter(None, self._named().values()))
+        own = (*engine, *map(_of_companion, engine))
         return (*own, *(DEMO_BEGIN + name for name in own))
+
+    def of_companion(self) -> Self:
+        """Return these settings with the names of the companion's keys: GATE_WATCH_API_KEY in place of GATE_API_KEY."""
+        changed = {f"{part}_env": _of_companion(name) for part, name in self._named().items() if name}
+        return msgspec.structs.replace(self, **changed)
 
     def _named(self) -> dict[str, str]:
         return {"key": self.key_env, "secret": self.secret_env}

@@ -28,6 +28,7 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import ArbError, VenueError, require
+from arb.live.delays import Delays
 from arb.live.placing import IN_FLIGHT_MAX, IncidentListener, Placing, Tasks
 from arb.market.order import Outcome, Role
 from arb.venues.kit.base import EventListener, OrderGateway
@@ -52,6 +53,7 @@ class Executor:
         on_incident: IncidentListener,
         recall: Recall | None = None,
         in_flight_max: int = 256,
+        delays: Delays | None = None,
     ) -> None:
         """Perform venue commands at `gateways`; without `recall` there is no journal that could know an order."""
         self._gateways = gateways
@@ -60,7 +62,9 @@ class Executor:
         self._on_incident = on_incident
         self._recall_from = recall
         self._tasks = Tasks(in_flight_max)
-        self._placing = Placing(gateways, self._tasks, clock=clock, emit=emit, on_incident=on_incident)
+        self._placing = Placing(
+            gateways, self._tasks, clock=clock, emit=emit, on_incident=on_incident, delays=delays or Delays(clock)
+        )
         self._timers: dict[str, asyncio.TimerHandle] = {}
         # The engine's own timers that have not fired, by their text.
         self._set: dict[str, SetTimer] = {}

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 LISTENERS_MAX = 16
-PACKET_MAX, SMALL = 160_000, 4_000
+PACKET_MAX = 160_000
 """The size that fits a packet: a socket's kernel buffer is 208 kB, unless the machine's owner has made it smaller."""
 EDGES_MAX = 100
 """The most symbols whose best edges are sent, the best first."""
@@ -110,18 +110,20 @@ class StateFeed:
 
 
 def packed(state: dict[str, Any]) -> bytes:
-    """Return a state as one packet; of very many symbols and pairs the first, with the number of all."""
+    """Return a state as one packet: of very many symbols and pairs the first, and then without its largest values."""
     edges = state.get("edges", [])
     shown = state | {"edges": edges[:EDGES_MAX], "edges_in_all": len(edges)}
     packet = msgspec.json.encode(shown)
     if len(packet) <= PACKET_MAX:
         return packet
-    lists = {name: value[:20] for name, value in shown.items() if isinstance(value, list)}
-    packet = msgspec.json.encode(shown | lists | {"cut": True})
-    if len(packet) <= PACKET_MAX:
-        return packet
-    small = {name: type(value)() if len(msgspec.json.encode(value)) > SMALL else value for name, value in shown.items()}
-    return msgspec.json.encode(small | {"cut": True})
+    shown |= {name: value[:20] for name, value in shown.items() if isinstance(value, list)} | {"cut": True}
+    packet = msgspec.json.encode(shown)
+    largest = sorted(shown, key=lambda name: len(msgspec.json.encode(shown[name])))
+    while len(packet) > PACKET_MAX:
+        name = largest.pop()
+        shown[name] = type(shown[name])()
+        packet = msgspec.json.encode(shown)
+    return packet
 
 
 def states_of(journal: Path) -> Iterator[dict[str, Any] | None]:

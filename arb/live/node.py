@@ -178,6 +178,7 @@ class Node:
             emit=lambda event: self.runner.emit(event),
             on_incident=lambda kind, text: self.runner.emit(TroubleReported(kind=kind, text=text)),
             recall=self._recall if parts.recall else None,
+            delays=parts.delays,
         )
         self.runner = Runner(
             engine=self.engine,
@@ -190,6 +191,7 @@ class Node:
             on_alert=parts.on_alert,
             tape=parts.tape,
             turns=parts.turns,
+            delays=parts.delays,
         )
 
     async def _recall(self, command: RecallOrders) -> OrdersRecalled:

@@ -16,6 +16,7 @@ from arb.core.state.engine_state import EngineSettings
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
+from arb.live.delays import Delays
 from arb.live.recovered_state import Recoverable
 from arb.live.runner import JournalWriter, LedgerWriter, OnAlert, TapeWriter
 from arb.live.universe import Universe
@@ -52,11 +53,11 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     `stopped_by`: the signal that ends the run, "" for none.
     `dropped`: the count of untraded opportunities that the ledger could not take. `dedicated`: venues whose accounts have no
     other user. `jobs`: further jobs of the run; the end of one stops trading. `views`: the displays of the run, which may
-    break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the loop.
-    `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades
-    on one. `strategies` propose what opens. `failed`: by venue, the finding that blocks openings there, until
-    `VenueExamined` clears it; the key of such a venue may be refused, and the start continues. `chooser`: chooses the traded
-    symbols again during the run; None: they never change.
+    break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the
+    loop, `delays` the rest. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError`
+    where another engine trades on one. `strategies` propose what opens. `failed`: by venue, the finding that blocks
+    openings there, until `VenueExamined` clears it; the key of such a venue may be refused, and the start continues.
+    `chooser`: chooses the traded symbols again during the run; None: they never change.
     """
 
     settings: EngineSettings
@@ -87,6 +88,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     views: Callable[[Engine], Iterable[Job]] = lambda _: ()
     ledger_blocked: str | None = None
     turns: Turns | None = None
+    delays: Delays | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
     strategies: tuple[StrategyFactory, ...] = (Detector,)
     failed: Mapping[str, str] = {}

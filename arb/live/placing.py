@@ -14,7 +14,9 @@ from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import OrderRejected, OutcomeUnknown
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import require
+from arb.live.delays import ROUND_TRIP, Delays
 from arb.market.ids import PAIR_PART
+from arb.market.order import Outcome
 from arb.venues.kit.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
 IN_FLIGHT_MAX = "in_flight_max"
@@ -62,12 +64,17 @@ class Placing:
         clock: Clock,
         emit: EventListener,
         on_incident: IncidentListener,
+        delays: Delays,
     ) -> None:
         self._gateways = gateways
         self._tasks = tasks
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
+        # All from the start: Prometheus sees no rise to the first of a series.
+        self._round_trips = {
+            (venue, outcome): delays.of(ROUND_TRIP, venue, str(outcome)) for venue in gateways for outcome in Outcome
+        }
 
     def enter(self, entries: Sequence[PlaceOrder]) -> None:
         """Send entries: all legs of a pair are prepared before the first one leaves, and if one cannot leave none does."""
@@ -174,6 +181,18 @@ class Placing:
             self._on_bug(f"placing {command.client_order_id} at {command.venue}: {error!r}")
         else:
             self._emit(answer)
+            self._measure(command.venue, answer)
+
+    def _measure(self, venue: str, answer: PlaceAnswer) -> None:
+        """Count the round trip of an order; one that was never sent has none."""
+        if not answer.sent_ns:
+            return
+        if isinstance(answer, OutcomeUnknown):
+            outcome, ended_ns = Outcome.UNKNOWN, self._clock.wall_ns()
+        else:
+            outcome = Outcome.REJECTED if isinstance(answer, OrderRejected) else Outcome.ACCEPTED
+            ended_ns = answer.acked_ns
+        self._round_trips[venue, outcome].add(ended_ns - answer.sent_ns)
 
     def _on_bug(self, text: str) -> None:
         self._on_incident(IncidentKind.EXECUTOR_ERROR, text)

@@ -31,6 +31,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import IncidentRecord, OpportunityRecord, PairRecord
 from arb.errors import ArbError, StoreError
+from arb.live.delays import DECISION, ENTRY, INTENT, ORDER, WRITE, Delays
 from arb.market.feed import NOTHING, FrameResult
 from arb.measured_loop import Turns
 from arb.store.journal.reader import Row
@@ -98,6 +99,7 @@ class Runner:
         on_alert: OnAlert,
         tape: TapeWriter | None = None,
         turns: Turns | None = None,
+        delays: Delays | None = None,
     ) -> None:
         self.engine = engine
         self.finished = asyncio.Event()
@@ -111,6 +113,11 @@ class Runner:
         self._alert = on_alert
         self._tape = tape
         self._loop_turns = Turns() if turns is None else turns
+        delays = Delays(clock) if delays is None else delays
+        self._to_decision, self._to_order = delays.of(DECISION), delays.of(ORDER)
+        self._intents, self._entries = delays.of(WRITE, INTENT), delays.of(WRITE, ENTRY)
+        # When the first frame was received that waits for a decision; 0: none does.
+        self._tick_ns = 0
         self._queue: deque[AnyEvent] = deque()
         self._scheduled: asyncio.Handle | None = None
         self._poll: asyncio.TimerHandle | None = None
@@ -132,6 +139,7 @@ class Runner:
         if result is not NOTHING:
             self._follow(connection, result)
         if self.engine.wants_drain:
+            self._tick_ns = self._tick_ns or received_ns
             self._wake()
 
     def on_taken(self, count: int, looked_at: tuple[str, int] | None, received_ns: int) -> None:
@@ -144,6 +152,7 @@ class Runner:
         if looked_at is not None:
             self.engine.look_at(*looked_at, received_ns)
         if self.engine.wants_drain:
+            self._tick_ns = self._tick_ns or received_ns
             self._wake()
 
     def _follow(self, connection: str, result: FrameResult) -> None:
@@ -256,6 +265,7 @@ class Runner:
             self._take(QueueDrained(unread=awaited, backlogged=backlogged))
             if self.engine.wants_turn:
                 self._wake()
+        self._tick_ns = 0
         if unread and self.fatal is None:
             self._poll = asyncio.get_running_loop().call_later(POLL_S, self._wake)
 
@@ -265,7 +275,10 @@ class Runner:
         self._loop_turns.cause = "events"
         stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
         intents = self.engine.begin(stamped)
-        refusal = self._send(intents) if intents else None
+        decided_ns = self._clock.wall_ns()
+        refusal = self._send(intents, decided_ns) if intents else None
+        if self._tick_ns and type(event) is QueueDrained:
+            self._to_decision.add(decided_ns - self._tick_ns)
         if self._tape is not None:
             self._tape.event(stamped)
         commands = self.engine.finish()
@@ -282,8 +295,8 @@ class Runner:
         if self._write(sent):
             self._perform(commands, sent)
 
-    def _send(self, intents: Iterable[Intent]) -> StoreError | None:
-        """Send the openings; return why none of their orders has left, None when all have."""
+    def _send(self, intents: Iterable[Intent], decided_ns: int) -> StoreError | None:
+        """Send the openings decided at `decided_ns`; return why none of their orders has left, None when all have."""
         if self._unwritten:
             return StoreError("the journal lacks earlier events")
         try:
@@ -291,18 +304,24 @@ class Runner:
         except StoreError as error:
             self._sync_failure = str(error)  # until the next sync reports otherwise
             return error
+        written_ns = self._clock.wall_ns()
         self._executor.perform(tuple(place for intent in intents for place in intent.places))
+        if self._tick_ns:
+            self._to_order.add(self._clock.wall_ns() - self._tick_ns)
+        self._intents.add(written_ns - decided_ns)
         return None
 
     def _write(self, sent: Set[str]) -> bool:
         """Write the waiting entries, oldest first; return whether the newest, of which `sent` has left, was written too."""
         while self._unwritten:
             event, commands = self._unwritten[0]
+            began_ns = self._clock.monotonic_ns()
             try:
                 rows = self._journal.append(event, commands)
             except StoreError as error:
                 self._on_journal_refused(error, sent)
                 return False
+            self._entries.add(self._clock.monotonic_ns() - began_ns)
             self._unwritten.popleft()
             if rows:
                 self._ledger.submit(rows)

@@ -14,6 +14,7 @@ from arb.core.messages.commands import AnyCommand, PlaceOrder
 from arb.core.messages.events import AnyEvent
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord
+from arb.live.delays import Delays
 from arb.live.placing import Placing, Tasks
 from arb.live.runner import Runner
 from arb.market.feed import FrameResult
@@ -38,6 +39,7 @@ class WarmedRunner:
             clock=clock,
             emit=lambda _: None,
             on_incident=lambda *_: None,
+            delays=Delays(clock),
         )
         self._runner = _Runner(
             engine=cast("Engine", self._asking),
@@ -72,7 +74,7 @@ class _Runner(Runner):
         self._scheduled = cast("asyncio.Handle", _NOTHING)
 
     def hand_on(self, intents: Sequence[Intent]) -> None:
-        self._send(intents)
+        self._send(intents, self._clock.wall_ns())
 
 
 class _Asking:

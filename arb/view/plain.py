@@ -10,6 +10,7 @@ from arb.clock import utc_text
 from arb.market.symbol import Symbol
 
 State = dict[str, Any]
+SHORT, LASTS = "scarce", "lasts "
 SCARCE = Decimal("-0.5")
 """From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
 
@@ -108,7 +109,7 @@ def span_of(seconds: float) -> str:
 
 
 class Held(NamedTuple):
-    """One asset: what each venue holds of it, and what is to be said of that (`scarce`, `rich`, or nothing)."""
+    """One asset: what each venue holds of it, and what is to be said of that (`scarce`, `rich`, `lasts 9 min`, or nothing)."""
 
     asset: str
     amounts: dict[str, Decimal]
@@ -119,13 +120,14 @@ def held_by_asset(state: State) -> list[Held]:
     """Return every asset that is traded: the quotes first, then what is scarce somewhere.
 
     Scarce is an asset low in its band; of a quote without a band what is less than one pair may cost, and of any other
-    asset without one: nothing of what another venue holds.
+    asset without one: nothing of what another venue holds. Else a balance that is used up within the hour is marked.
     """
     holdings = state.get("holdings", {})
     names = [venue["venue"] for venue in state.get("venues", ()) if venue["venue"] in holdings]
     bases_and_quotes = [_base_and_quote(edge["symbol"]) for edge in state.get("edges", ())]
     quotes = {quote for _, quote in bases_and_quotes}
     banded = {(row["venue"], row["asset"]): row["position"] for row in state.get("inventory", ())}
+    lasting = state.get("lasting", {})
     most = Decimal(state.get("largest_pair_quote", 0))
     traded = {asset for both in bases_and_quotes for asset in both}
     assets = {asset for held in holdings.values() for asset in held if asset in quotes or asset in traded or not traded}
@@ -133,9 +135,11 @@ def held_by_asset(state: State) -> list[Held]:
     for asset in assets:
         held = {venue: Decimal(holdings[venue].get(asset, 0)) for venue in names}
         marks = {
-            venue: _mark(banded.get((venue, asset)), held[venue], most if asset in quotes else None) for venue in names
+            venue: _mark(banded.get((venue, asset)), held[venue], most if asset in quotes else None)
+            or _lasts(lasting.get(venue, {}).get(asset))
+            for venue in names
         }
-        scarce = any(mark == "scarce" for mark in marks.values())
+        scarce = any(mark == SHORT for mark in marks.values())
         found.append(((asset not in quotes, not scarce, asset), Held(asset, held, marks)))
     return [one for _, one in sorted(found, key=lambda placed: placed[0])]
 
@@ -148,9 +152,17 @@ def _base_and_quote(symbol: str) -> tuple[str, str]:
         return "", ""
 
 
+def is_short(mark: str) -> bool:
+    return mark == SHORT or mark.startswith(LASTS)
+
+
+def _lasts(seconds: int | None) -> str:
+    return "" if seconds is None else LASTS + (f"{seconds // 60} min" if seconds >= 60 else "under 1 min")
+
+
 def _mark(position: str | None, held: Decimal, least: Decimal | None) -> str:
     """Return what is to be said of a holding."""
     if position is not None:
         where = Decimal(position)
-        return "scarce" if where <= SCARCE else "rich" if where >= -SCARCE else ""
-    return "scarce" if held < (least or 0) or held <= 0 else ""
+        return SHORT if where <= SCARCE else "rich" if where >= -SCARCE else ""
+    return SHORT if held < (least or 0) or held <= 0 else ""

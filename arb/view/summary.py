@@ -19,6 +19,8 @@ from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.route import Route
 from arb.market.symbol import Symbol
+from arb.view import room
+from arb.view.forecast import Forecast
 
 E8 = Decimal("1e-8")
 BPS = Decimal(10_000)
@@ -161,8 +163,11 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
     return {name: value for part in state_in_parts(engine, now_ns) for name, value in part.items()}
 
 
-def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
-    """Yield the present state in parts, some of them empty: between two the engine may do something else."""
+def state_in_parts(engine: Engine, now_ns: int, forecast: Forecast | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the present state in parts, some of them empty: between two the engine may do something else.
+
+    With a `forecast`, which is called again and again, the state tells how long balances last.
+    """
     state, exposed = engine.state, unhedged(engine, now_ns)
     yield {
         "run_id": state.run_id,
@@ -189,6 +194,8 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "blocks": blocks(engine, now_ns),
         "blocked": {block.source.word: block.text for block in state.blocks.of(Source.LEDGER, Source.JOURNAL)},
         "inventory": inventory(engine),
+        "unknown": room.unknown_orders(engine, now_ns),
+        "day_limits": room.day_limits(engine, now_ns),
     }
     for found in look(state, engine.manager, engine.blockers, now_ns):
         yield {} if found is None else _opening_state(found)
@@ -205,6 +212,9 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
     for venue in tuple(state.inventory.with_basis):
         holdings[venue] = state.inventory.totals(venue)
         yield {"holdings": holdings}
+    if forecast is not None:
+        yield {"lasting": forecast.lasting(now_ns, holdings)}
+    yield from room.prices(engine)
     edges = []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
         edges += best_edge(engine, symbol)
@@ -271,6 +281,7 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "lags_ms": _lags_ms(connections),
         "offset_ms": None if venue_state.offset_ns is None else round(venue_state.offset_ns / NS_PER_MS, 1),
         "orders_left": state.budget.left(venue, now_ns),
+        "budgets": room.budgets(engine, venue, now_ns),
         "health": str(state.health.venues[venue].state),
         "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import shutil
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from arb.view.health import BLOCKED_S, NOTHING_OPENS, Fault, fault_of_alerts, fa
 from arb.watch import notices
 from arb.watch.due import Rules, due_now, message
 from arb.watch.engine import EngineSigns
+from arb.watch.guard import Guard
 from arb.watch.memory import Memory
 from arb.watch.metrics import Seen
 from arb.watch.notices import Engine, Notice
@@ -33,6 +35,8 @@ UNREAD_NS = 10 * NS_PER_S
 """After so long without the ledger of a running engine its alerts count as unseen."""
 START_NS, END_NS = 120 * NS_PER_S, 15 * NS_PER_S
 """How long a run may take from its row to its first state, and from its last state to the end in its row."""
+FUNDS_S, FUNDS_END_S = 600, 1200
+"""Balances used up within the first are an alert, until all last longer than the second."""
 BEAT_EVERY_NS = 60 * NS_PER_S
 BEAT_TIMEOUT_S = 10.0
 TODAY_EVERY_NS = 15 * NS_PER_S
@@ -51,7 +55,9 @@ class Companion:
         receivers: Sequence[Receiver],
         memory: Memory,
         clock: Clock,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._settings, self._engine, self._url = settings, engine, url
         self._signs, self._receivers, self._memory, self._clock = signs, receivers, memory, clock
         self._rules = Rules.of(settings.alerts)
@@ -59,6 +65,7 @@ class Companion:
         self._rows: list[dict[str, Any]] = []
         self._run: dict[str, Any] | None = None
         self._today: Mapping[str, Any] = {}
+        self._disk_free_bytes: int | None = None
         self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = self._opened_ns = 0
         self._trouble = ""
         self._since: dict[str, int] = {}
@@ -81,8 +88,9 @@ class Companion:
                 beat()
 
     def take(self, settings: Settings) -> None:
-        """Let `[alerts]` and `[watch]` hold as they are in these settings."""
-        self._settings = msgspec.structs.replace(self._settings, alerts=settings.alerts, watch=settings.watch)
+        """Let `[alerts]` and `[watch]` hold as they are in these settings, but for `cancel`, which needs keys."""
+        watch = msgspec.structs.replace(settings.watch, cancel=self._settings.watch.cancel)
+        self._settings = msgspec.structs.replace(self._settings, alerts=settings.alerts, watch=watch)
         self._rules = Rules.of(settings.alerts)
 
     def step(self) -> None:
@@ -102,8 +110,12 @@ class Companion:
             threading.Thread(target=self._beat, daemon=True).start()
 
     def _read(self, now_ns: int) -> None:
-        """Read the alerts that are open, or ended lately, and the latest run."""
+        """Read the alerts that are open, or ended lately, the latest run, and how much space is free."""
         trouble = ""
+        try:
+            self._disk_free_bytes = shutil.disk_usage(self._memory.path.parent).free
+        except OSError:
+            self._disk_free_bytes = None
         try:
             with bounded():
                 reader = self._reader = self._reader or LedgerReader(self._url)
@@ -125,14 +137,28 @@ class Companion:
         state, at_stake = self._signs.state, notices.money(self._signs.state, self._engine.quote)
         for row in self._rows:
             yield notices.of_alert(row, at_stake)
-        if self._is_silent(now_ns):
+        silent = self._is_silent(now_ns)
+        if self._guard is not None:
+            self._guard.step(now_ns, silent=silent)
+            yield from self._guard.notices(at_stake)
+        if silent:
             yield notices.of_silence(state, self._signs.silent_s, at_stake, self._begin("engine", now_ns))
         elif self._trouble and self._is_running() and now_ns - self._read_ns >= UNREAD_NS:
             yield notices.of_ledger(self._trouble, at_stake, self._begin("ledger", now_ns))
+        lasting = self._short_funds()
+        if lasting:
+            yield notices.of_funds(lasting, at_stake, self._begin("funds", now_ns))
         for receiver in self._receivers:
             if receiver.failures >= FAILS:
                 since_ns = self._begin(f"receiver {receiver.name}", now_ns)
                 yield notices.of_receiver(receiver.name, receiver.trouble, at_stake, since_ns)
+
+    def _short_funds(self) -> dict[str, dict[str, int]]:
+        """Return the balances that are used up soon; once some are, the others that follow them, too."""
+        lasting = self._signs.whole_state.get("lasting", {}) if self._is_running() else {}
+        soon_s = FUNDS_END_S if "funds" in self._since else FUNDS_S
+        found = {venue: {asset: s for asset, s in assets.items() if s < soon_s} for venue, assets in lasting.items()}
+        return {venue: assets for venue, assets in found.items() if assets}
 
     def _begin(self, key: str, now_ns: int) -> int:
         return self._since.setdefault(key, now_ns)
@@ -178,6 +204,7 @@ class Companion:
             alerts=[row for row in self._rows if row["acknowledged_ns"] is None],
             today=self._today,
             run=self._run,
+            disk_free_bytes=self._disk_free_bytes,
             receivers={each.name: (each.taken, each.failures) for each in self._receivers},
         )
 

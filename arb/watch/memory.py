@@ -30,7 +30,7 @@ def memory_path(journal: Path) -> Path:
 class Memory:
     def __init__(self, path: Path, now_ns: int) -> None:
         """Read the file, if there is one; an unreadable one is set aside, and every open alert is sent again."""
-        self._path = path
+        self.path = path
         try:
             self._content = msgspec.json.decode(whole(path), type=Content)
         except FileNotFoundError:
@@ -64,6 +64,6 @@ class Memory:
     def write(self) -> None:
         """Raises `ConfigError` where the disk refuses; the former file is kept then."""
         try:
-            put_whole(self._path, msgspec.json.encode(self._content))
+            put_whole(self.path, msgspec.json.encode(self._content))
         except OSError as error:
-            raise ConfigError(f"{self._path}: cannot be written: {error.strerror}: free space, or its rights") from None
+            raise ConfigError(f"{self.path}: cannot be written: {error.strerror}: free space, or its rights") from None

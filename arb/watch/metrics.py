@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from arb.clock import NS_PER_S
@@ -14,7 +14,8 @@ from arb.clock import NS_PER_S
 class Seen(NamedTuple):
     """The companion's knowledge at one instant: the engine's state ({} while it gives no sign), the ledger, the receivers.
 
-    `today`: by quote, as `TodayReader` has it. `receivers`: each one's messages taken, and failures in a row.
+    `today`: by quote, as `TodayReader` has it. `disk_free_bytes`: next to the journal; None: not known. `receivers`: each
+    one's messages taken, and failures in a row.
     """
 
     silent_s: float
@@ -23,18 +24,48 @@ class Seen(NamedTuple):
     alerts: Sequence[Mapping[str, Any]]
     today: Mapping[str, Mapping[str, Any]]
     run: Mapping[str, Any] | None
+    disk_free_bytes: int | None
     receivers: Mapping[str, tuple[int, int]]
 
 
+NO_CAUSES = ("pairs", "realised_net")
+"""What the ledger's sums of a day hold besides the causes of the net, which add up to it."""
 Sample = tuple[tuple[str, ...], Any]
 
 
 class Described(NamedTuple):
-    """A metric: its help, its labels, and its samples, each as the labels' values and a number. A counter ends in `_total`."""
+    """A metric: its help, its labels, and its samples, each as the labels' values and a number. A counter ends in `_total`.
+
+    A histogram has the name of its `delay` in the state instead of samples.
+    """
 
     help: str
     labels: tuple[str, ...]
-    samples: Callable[[Seen], Iterable[Sample]]
+    samples: Callable[[Seen], Iterable[Sample]] = lambda _: ()
+    delay: str = ""
+
+    def kind(self, name: str) -> str:
+        """Return the kind of metric that it is under a name: `histogram`, `counter` or `gauge`."""
+        return "histogram" if self.delay else "counter" if name.endswith("_total") else "gauge"
+
+    def family(self, name: str, seen: Seen) -> Metric:
+        """Return the metric with its samples; the error is any that a lookup raises where the state lacks them."""
+        if self.delay:
+            return self._histogram(name, seen.state["delays"][self.delay])
+        made = CounterMetricFamily if self.kind(name) == "counter" else GaugeMetricFamily
+        family = made(name, self.help, labels=self.labels)
+        for labels, value in self.samples(seen):
+            if value is not None:
+                family.add_metric(labels, float(value))
+        return family
+
+    def _histogram(self, name: str, delay: Mapping[str, Any]) -> Metric:
+        family = HistogramMetricFamily(name, self.help, labels=self.labels)
+        bounds = [*(repr(ns / NS_PER_S) for ns in delay["bounds_ns"]), "+Inf"]
+        for row in delay["rows"]:
+            buckets = list(zip(bounds, row["counts"], strict=True))
+            family.add_metric(row["labels"], buckets, sum_value=row["sum_ns"] / NS_PER_S)
+        return family
 
 
 def _one(value: Callable[[Seen], Any]) -> Callable[[Seen], Iterable[Sample]]:
@@ -55,6 +86,35 @@ def _by_venue(value: Callable[[Mapping[str, Any]], Any]) -> Callable[[Seen], Ite
 
 def _by_today(value: Callable[[Mapping[str, Any]], Any]) -> Callable[[Seen], Iterable[Sample]]:
     return lambda seen: [((quote,), value(row)) for quote, row in seen.today.items()]
+
+
+def _of_day(key: str, value: Callable[[Mapping[str, Any]], Any]) -> Callable[[Seen], Iterable[Sample]]:
+    """Return the samples of a limit on the day, by its key in `[limits]`."""
+    return lambda seen: [((), value(seen.state["day_limits"][key]))]
+
+
+def _left(limit: Mapping[str, Any]) -> Decimal:
+    return max(Decimal(0), Decimal(limit["limit"]) - Decimal(limit["used"]))
+
+
+def _by_budget(name: str) -> Callable[[Seen], Iterable[Sample]]:
+    return lambda seen: [
+        ((row["venue"], f"{rate['of']}_{rate['ms']}ms"), rate[name])
+        for row in seen.state["venues"]
+        for rate in row["budgets"]
+    ]
+
+
+def _holdings(seen: Seen) -> Iterator[tuple[str, str, Decimal]]:
+    for venue, held in seen.state["holdings"].items():
+        for asset, amount in held.items():
+            yield venue, asset, Decimal(amount)
+
+
+def _worth(seen: Seen) -> Iterator[Sample]:
+    for venue, asset, held in _holdings(seen):
+        for quote, price in seen.state["prices"].get(asset, {}).items():
+            yield (venue, asset, quote), held * Decimal(price)
 
 
 def _counted(names: Iterable[str]) -> list[Sample]:
@@ -89,7 +149,30 @@ METRICS: dict[str, Described] = {
     "arb_exposure_day_limit_quote_seconds": Described(
         "their limit", (), _of_state(lambda state: state["exposure"]["limit_quote_s"])
     ),
+    "arb_exposure_day_left_quote_seconds": Described(
+        "exposure that its limit still allows", (), _of_day("max_exposure_quote_s_per_day", _left)
+    ),
+    "arb_day_notional_quote": Described(
+        "notional of this UTC day", (), _of_day("daily_notional_quote", lambda limit: limit["used"])
+    ),
+    "arb_day_notional_left_quote": Described(
+        "notional that its limit still allows", (), _of_day("daily_notional_quote", _left)
+    ),
+    "arb_day_loss_quote": Described(
+        "loss of this UTC day, 0 for a profit", (), _of_day("daily_loss_quote", lambda limit: limit["used"])
+    ),
+    "arb_day_loss_left_quote": Described("loss that its limit still allows", (), _of_day("daily_loss_quote", _left)),
     "arb_late_legs": Described("legs beyond their deadline", (), _of_state(lambda state: len(state["late_legs"]))),
+    "arb_unknown_orders": Described(
+        "orders that may or may not exist",
+        ("venue",),
+        lambda seen: _counted(row["venue"] for row in seen.state["unknown"]),
+    ),
+    "arb_unknown_oldest_seconds": Described(
+        "age of the oldest unknown order",
+        (),
+        _of_state(lambda state: _seconds(max([row["age_ms"] for row in state["unknown"]], default=0))),
+    ),
     "arb_open_pairs": Described("pairs under way", (), _of_state(lambda state: len(state["open_pairs"]))),
     "arb_pairs_total": Described("pairs of this run, opened and by state", ("state",), _by_name("pairs")),
     "arb_run_net": Described("net result of this run", ("asset",), _by_name("net")),
@@ -104,8 +187,8 @@ METRICS: dict[str, Described] = {
     "arb_not_taken_total": Described("opportunities not taken", ("reason",), _by_name("not_taken")),
     "arb_blocks": Described(
         "blocks that prevent openings",
-        ("source",),
-        lambda seen: _counted(block["source"] for block in seen.state["blocks"]),
+        ("source", "reason"),
+        lambda seen: list(Counter((block["source"], block["reason"]) for block in seen.state["blocks"]).items()),
     ),
     "arb_best_edge_bps": Described(
         "best edge after fees, of the best symbols",
@@ -123,6 +206,10 @@ METRICS: dict[str, Described] = {
     "arb_venue_orders_left": Described(
         "orders that the venue's fullest window still takes", ("venue",), _by_venue(lambda row: row["orders_left"][0])
     ),
+    "arb_venue_budget_left": Described(
+        "orders that the fullest window of a rate still takes", ("venue", "kind"), _by_budget("free")
+    ),
+    "arb_venue_budget": Described("orders that a window of a rate takes", ("venue", "kind"), _by_budget("limit")),
     "arb_venue_private_up": Described(
         "1 while the private stream is up", ("venue",), _by_venue(lambda row: row["private"] == "up")
     ),
@@ -134,10 +221,49 @@ METRICS: dict[str, Described] = {
         ("venue", "health"),
         lambda seen: [((row["venue"], row["health"]), 1) for row in seen.state["venues"]],
     ),
+    "arb_holding": Described(
+        "computed balance",
+        ("venue", "asset"),
+        lambda seen: [((venue, asset), held) for venue, asset, held in _holdings(seen)],
+    ),
+    "arb_holding_quote": Described(
+        "worth of a computed balance at live mid prices", ("venue", "asset", "quote"), _worth
+    ),
+    "arb_tick_to_decision_seconds": Described(
+        "from the receipt of a frame to the decision", (), delay="tick_to_decision"
+    ),
+    "arb_tick_to_order_seconds": Described("from the receipt of a frame to the sent orders", (), delay="tick_to_order"),
+    "arb_order_round_trip_seconds": Described(
+        "from a sent order to its answer, or to the time-out", ("venue", "outcome"), delay="order_round_trip"
+    ),
+    "arb_market_data_lag_seconds": Described(
+        "from the sending of a frame to its receipt, one sample a second", ("venue",), delay="market_data_lag"
+    ),
+    "arb_loop_turn_seconds": Described(
+        "turns of the event loop; what arrives meanwhile waits", ("cause",), delay="loop_turn"
+    ),
+    "arb_loop_late_seconds": Described("lateness of the event loop after a wait", (), delay="loop_late"),
+    "arb_journal_write_seconds": Described(
+        "writes of the journal: intents, entries, fsyncs", ("write",), delay="journal_write"
+    ),
+    "arb_ledger_delay_seconds": Described(
+        "from the journal to the ledger, of the oldest row of each batch", (), delay="ledger_delay"
+    ),
+    "arb_ledger_waits_seconds": Described(
+        "age of the oldest row that the ledger lacks", (), _of_state(lambda state: _seconds(state["ledger_waits_ms"]))
+    ),
+    "arb_disk_free_bytes": Described("free space next to the journal", (), _one(lambda seen: seen.disk_free_bytes)),
     "arb_ledger_up": Described("1 while the ledger can be read", (), _one(lambda seen: seen.is_ledger_read)),
     "arb_alerts_open": Described("open alerts", ("kind",), lambda seen: _counted(row["kind"] for row in seen.alerts)),
     "arb_day_net_quote": Described(
-        "net of the pairs closed this UTC day", ("quote",), _by_today(lambda row: row["net"])
+        "net of the pairs closed this UTC day", ("quote",), _by_today(lambda row: row["realised_net"])
+    ),
+    "arb_day_cause_quote": Described(
+        "causes of that net, which add up to it",
+        ("quote", "cause"),
+        lambda seen: [
+            ((quote, cause), row[cause]) for quote, row in seen.today.items() for cause in row if cause not in NO_CAUSES
+        ],
     ),
     "arb_day_pairs": Described("pairs closed this UTC day", ("quote",), _by_today(lambda row: row["pairs"])),
     "arb_run_start_time_seconds": Described(
@@ -168,12 +294,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         seen = self._seen()
         for name, described in METRICS.items():
-            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            family = kind(name, described.help, labels=described.labels)
             try:
-                for labels, value in described.samples(seen):
-                    if value is not None:
-                        family.add_metric(labels, float(value))
+                yield described.family(name, seen)
             except (KeyError, TypeError, ValueError, AttributeError):
                 continue  # the engine gives no sign, or is of another version
-            yield family

@@ -5,7 +5,7 @@ Each names the event, the money at stake, the engine's next step and one command
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -151,6 +151,22 @@ def of_silence(state: State | None, silent_s: float, at_stake: str, since_ns: in
         to_do="end the process if it still runs, and start it again: `arb run`",
         since_ns=since_ns,
         wakes=state is None or bool(state.open_pairs or state.unhedged),
+    )
+
+
+def of_funds(lasting: Mapping[str, Mapping[str, int]], at_stake: str, since_ns: int) -> Notice:
+    """Return the notice of balances that are used up soon: seconds by venue and asset, at the pace of the last minutes."""
+    rows = sorted((seconds, venue, asset) for venue, assets in lasting.items() for asset, seconds in assets.items())
+    texts = [f"{asset} at {venue} in {max(1, seconds // 60)} min" for seconds, venue, asset in rows]
+    return Notice(
+        key="funds",
+        title="funds run out",
+        event=f"At the present pace used up: {some(texts, most=PAIRS_MAX)}",
+        money=at_stake,
+        next_step="routes that need them stop when they are used up; the others continue",
+        to_do="move funds: `arb rebalance` plans it where [inventory] has bands",
+        since_ns=since_ns,
+        serious=False,
     )
 
 

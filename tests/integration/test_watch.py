@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +25,16 @@ CLOCK = SystemClock()
 
 
 @contextmanager
-def companion(folder: Path, *urls: str, begin: Callable[..., Process] = arb) -> Iterator[Process]:
+def companion(
+    folder: Path,
+    *urls: str,
+    begin: Callable[..., Process] = arb,
+    more: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Process]:
     """Start `arb watch` on the ledger in `folder`; wait until it listens; kill it with the block if it still runs."""
-    process = begin("watch", "--json", "--db", LEDGER, cwd=folder, variables={"ARB_ALERT_URLS": " ".join(urls)})
+    known = {"ARB_ALERT_URLS": " ".join(urls)} | dict(variables or {})
+    process = begin("watch", "--json", "--db", LEDGER, *more, cwd=folder, variables=known)
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["receivers"]

@@ -82,6 +82,12 @@ class Connection:
         """Return the last samples of the lag, in no order: the median is taken of them."""
         return self.words[CONNECTION_WORDS : CONNECTION_WORDS + min(self._lags_noted, LAGS_KEPT)].tolist()
 
+    def lags_after(self, number: int) -> tuple[list[int], int]:
+        """Return the kept samples of the lag after the first `number`, oldest first, and how many there were in all."""
+        noted = self._lags_noted
+        first = max(number, noted - LAGS_KEPT)
+        return [self.words[CONNECTION_WORDS + at % LAGS_KEPT] for at in range(first, noted)], noted
+
     def keep_lag(self, lag_ns: int, received_ns: int) -> None:
         self.words[CONNECTION_WORDS + self._lags_noted % LAGS_KEPT] = lag_ns
         self._lags_noted += 1

@@ -56,15 +56,20 @@ class RateBudget:
                     free_ns = max(free_ns, first_ns + rate.window_ms * NS_PER_MS)
         return free_ns
 
+    def left_by_rate(self, venue: str, now_ns: int) -> list[tuple[int, PlaceRate]]:
+        """Return for each of a venue's rates, the fullest first, the placements (>= 0) that its fullest window still takes."""
+        taken = dict.fromkeys(self._rates[venue], 0)
+        for (held_at, rate, _), window in self._taken.items():
+            if held_at == venue:
+                count = len([at_ns for at_ns in window if at_ns > now_ns - rate.window_ms * NS_PER_MS])
+                taken[rate] = max(taken[rate], count)
+        found = [(max(0, rate.count - count), rate) for rate, count in taken.items()]
+        return sorted(found, key=lambda one: one[0] * 1000 // one[1].count)
+
     def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
         """Return the placements left (>= 0) in a venue's fullest window, its limit, and its length in ms."""
-        found = [
-            (rate.count - len([at_ns for at_ns in window if at_ns > now_ns - rate.window_ms * NS_PER_MS]), rate)
-            for (held_at, rate, _), window in self._taken.items()
-            if held_at == venue and window
-        ]
-        left, rate = min(found, key=lambda one: one[0] * 1000 // one[1].count, default=(0, self._rates[venue][0]))
-        return max(0, left) if found else rate.count, rate.count, rate.window_ms
+        left, rate = self.left_by_rate(venue, now_ns)[0]
+        return left, rate.count, rate.window_ms
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
         for _, window in self._windows(venue, symbol, now_ns):

@@ -235,7 +235,7 @@ class EngineState:
         self._required_bps: dict[Route, Decimal] = {}
 
     def take_limits(self, limits: Limits) -> None:
-        """Let other limits hold from now on; what they depend on is computed again when it is next asked for."""
+        """Let other limits hold from now on; results that depend on them are computed again when next needed."""
         self.limits = limits
         self.control.take_limits(limits)
         self.residuals.take_limit(limits.dust_total_max_quote)

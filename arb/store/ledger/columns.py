@@ -8,6 +8,7 @@ in batches, so that a long history costs the room of its numbers and not of its 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
@@ -123,7 +124,7 @@ class ColumnReader(Reader):
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raises as `Reader`."""
         super().__init__(db_url)
-        self._selection = selection
+        self._db_url, self._selection = db_url, selection
 
     def trades(self) -> Columns:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
@@ -158,6 +159,14 @@ class ColumnReader(Reader):
     def holdings(self) -> Columns:
         """Read balances as they were noted, in their asset; `source`: reported by the venue, or computed."""
         return self._read(*HOLDINGS)
+
+    def from_run_before(self) -> "ColumnReader":
+        """Return a reader whose rows begin with the last run that began before the selection: its balances are the basis."""
+        with self.transaction() as connection:
+            since = "SELECT MAX(started_ns) FROM runs WHERE started_ns <= :since_ns"
+            found = connection.execute(text(since), {"since_ns": self._selection.since_ns}).scalar()
+        since_ns = self._selection.since_ns if found is None else int(found)
+        return ColumnReader(self._db_url, msgspec.structs.replace(self._selection, since_ns=since_ns))
 
     def incidents(self) -> Columns:
         """Read incidents: `venue` is empty where there is none, `pair_trade_id` 0, `cost` not-a-number if unknown."""

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from arb.clock import SystemClock
 from arb.core.messages.records import OpportunityRecord
+from arb.durations import Durations, Waiting
 from arb.errors import ArbError, require
 from arb.store.journal.journal import Journal
 from arb.store.journal.reader import START, Position, Row
@@ -50,12 +52,13 @@ class Ledger:
         retention: Retention | None = None,
         blocked: str | None = None,
         on_set_aside: OnSetAside | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
         """Start the thread, which first writes the journal's (a file's) rows that the ledger lacks.
 
         With a `retention`, the first rows of a UTC day are followed by the deletion of old ones. `blocked`: why the
         ledger could not be used until now, or None; `on_state` is then called when it can. `on_set_aside` is called
-        from the thread with each row that the database refuses.
+        from the thread with each row that the database refuses. `waiting` measures how long journalled rows wait.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
@@ -65,6 +68,7 @@ class Ledger:
         self._queue_rows = queue_rows
         self._spool_rows = spool_rows
         self._retention = retention
+        self._waiting = Waiting(SystemClock(), Durations()) if waiting is None else waiting
         self._wake = threading.Condition()
         # All below is guarded by the condition's lock.
         self._queue: deque[Row] = deque()
@@ -98,6 +102,7 @@ class Ledger:
         if not rows:
             return
         with self._wake:
+            self._waiting.begin()
             self._asked = Position(rows[-1].seq, rows[-1].sub)
             if self._behind or len(self._queue) + len(rows) > self._queue_rows:
                 self._behind = True
@@ -182,6 +187,7 @@ class Ledger:
             rows, behind, untraded = list(self._queue), self._behind, list(self._spool)
             self._queue.clear()
             self._spool.clear()
+            since_ns = self._waiting.take()
             self._behind = False  # rows submitted from here on wait in the queue, or are in the journal already
         try:
             if not projector.is_open:
@@ -190,6 +196,9 @@ class Ledger:
                 projector.catch_up()
             for batch in _batches(rows):
                 projector.write(batch)
+            with self._wake:
+                self._waiting.end(since_ns)
+                since_ns = None
             while untraded:
                 refused = projector.write_untraded(untraded[:UNTRADED_ROWS])
                 done = len(untraded[:UNTRADED_ROWS])
@@ -201,6 +210,7 @@ class Ledger:
             with self._wake:
                 self._behind = True
                 self._queue.clear()
+                self._waiting.give_back(since_ns)
                 self._spool.extendleft(reversed(untraded))
             raise
         with self._wake:

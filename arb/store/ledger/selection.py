@@ -36,6 +36,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return self != Selection()
 
     @property
+    def takes_every_fill(self) -> bool:
+        """Return whether no fill of the selected time and venue is left out."""
+        return self.run_id is None and self.symbol is None and self.kind is None
+
+    @property
     def values(self) -> dict[str, Any]:
         found: dict[str, Any] = {"since_ns": self.since_ns, "until_ns": self.until_ns}
         for name in ("run_id", "symbol", "venue", "kind"):

@@ -17,8 +17,8 @@ import numpy as np
 from arb.clock import utc_text
 from arb.documents import encoded
 from arb.store.ledger.columns import Column
-from arb.view.report import figures, figures_market
-from arb.view.report.figures import Figure
+from arb.view.report import figures, figures_market, figures_value
+from arb.view.report.figures import Figure, nothing
 from arb.view.report.summary import Sources
 from arb.view.report.text import count, span
 
@@ -45,7 +45,16 @@ FIGURES: dict[str, dict[str, Draw]] = {
         "leg_skew": lambda of, quote: figures_market.leg_skew(of.trades, quote),
         "short_legs": lambda of, quote: figures_market.short_legs(of.legs, of.trades, quote),
     },
-    "moved": {"inventory": lambda of, quote: figures.inventory(of.executions, of.runs, quote)},
+    "moved": {
+        "account_value": lambda of, quote: (
+            figures_value.account_value(
+                of.holdings, of.moves, of.trades, of.runs, quote, since_ns=of.selection.since_ns
+            )
+            if of.selection.takes_every_fill
+            else nothing("No value of the account for a part of its fills: choose by time and venue only")
+        ),
+        "inventory": lambda of, quote: figures.inventory(of.executions, of.runs, quote),
+    },
 }
 """What each part of the page draws."""
 ORDER = ("dom", "chart", "figures", "now", "pages", "file")

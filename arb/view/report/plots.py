@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from arb.clock import utc_text
 from arb.store.ledger.columns import Columns
-from arb.view.report import figures, figures_market
+from arb.view.report import figures, figures_market, figures_value
 from arb.view.report.text import amount, percent, short, span
 
 _UNITS_NS = {"hours": 3_600_000_000_000, "minutes": 60_000_000_000, "seconds": 1_000_000_000}
@@ -174,6 +174,13 @@ def inventory(drawing: Drawing, found: Any) -> None:
         axes.set_title(f"{each['asset']}: all together {amount(each['change'])}")
         if place == 1:
             axes.legend()
+
+
+@drawn(figures_value.account_value)
+def account_value(drawing: Drawing, found: Any) -> None:
+    axes = drawing.subplots()
+    _over_time(axes, found["lines"], found["stretches"], f"value in {found['quote']}")
+    axes.legend()
 
 
 @drawn(figures.exposure)

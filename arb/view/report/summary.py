@@ -22,7 +22,7 @@ from arb.store.ledger.queries import RowDict
 from arb.store.ledger.selection import ALL, Selection
 from arb.store.ledger.sums import Sums, counted, read_sums
 from arb.store.ledger.tables import WATERFALL
-from arb.view.report.measure import mean, percentile, rounded, run_ns, what_if, whole_sum
+from arb.view.report.measure import chosen_rows, mean, percentile, rounded, run_ns, what_if, whole_sum
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
 ROWS_DRAWN = 50_000
@@ -80,8 +80,23 @@ class Sources:
         return found | {"opportunities": np.full(len(found["id"]), self.episodes_every)}
 
     @cached_property
+    def _from_run_before(self) -> ColumnReader:
+        return self._columns.from_run_before()
+
+    @cached_property
+    def holdings(self) -> Columns:
+        """Balances from the last run before the selection on."""
+        return self._from_run_before.holdings()
+
+    @cached_property
+    def moves(self) -> Columns:
+        """Fills from the last run before the selection on: with the holdings they give each balance at each instant."""
+        return self._from_run_before.executions()
+
+    @property
     def executions(self) -> Columns:
-        return self._columns.executions()
+        since_ns = self.selection.since_ns
+        return chosen_rows(self.moves, self.moves["event_ns"] >= since_ns) if since_ns else self.moves
 
 
 def summarise(sources: Sources) -> dict[str, Any]:

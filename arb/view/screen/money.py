@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from arb.view.plain import held_by_asset, net_text, short_amount
+from arb.view.plain import held_by_asset, is_short, net_text, short_amount
 from arb.view.screen.layout import Section
 from arb.view.screen.lines import Line, Span, columns_of, joined, line, padded, width_of
 
@@ -99,8 +99,8 @@ def _assets(rows: list[tuple[str, dict[str, Decimal], dict[str, str]]], width: i
         for (venue, figure, mark), (digits, marked) in zip(row, widths, strict=True):
             cell = (
                 Span(f"{venue} ", "dim"),
-                Span(padded(figure, digits, right=True), "warn" if mark == "scarce" else ""),
-                Span(f" {padded(mark, marked)}  ", "warn" if mark == "scarce" else "dim"),
+                Span(padded(figure, digits, right=True), "warn" if is_short(mark) else ""),
+                Span(f" {padded(mark, marked)}  ", "warn" if is_short(mark) else "dim"),
             )
             if width_of(made) + width_of(cell) - 2 > width and width_of(made) > first:
                 yield made

@@ -11,6 +11,7 @@ from arb.core.messages.events import AnyEvent, FeedUp, QueueDrained
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord
 from arb.errors import StoreError
+from arb.live.delays import Delays
 from arb.live.runner import Runner
 from arb.market.feed import NOTHING, FrameResult, ResyncBy
 from arb.market.order import Role, Side, TimeInForce
@@ -82,6 +83,7 @@ class Shell:
         self.log: list[tuple[str, Any]] = []
         self.engine = ScriptedEngine()
         self.clock = ManualClock(START_NS)
+        self.delays = Delays(self.clock)
         self.refuses: str | None = None
         self.no_place: str | None = None
         self.reserve_touched = False
@@ -99,6 +101,7 @@ class Shell:
             last_seq=last_seq,
             on_alert=lambda text, pair_id: self.alerts.append(text),
             tape=_FakeTape(self),
+            delays=self.delays,
         )
 
     # The journal.

@@ -6,6 +6,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import pytest
+
 from arb.clock import NS_PER_MS, NS_PER_S, SystemClock
 from arb.core.messages.commands import (
     AnyCommand,
@@ -30,6 +32,7 @@ from arb.core.messages.events import (
     TroubleReported,
 )
 from arb.errors import VenueUnreachable
+from arb.live.delays import ROUND_TRIP, Delays
 from arb.live.executor import Executor
 from arb.market.ids import ClientOrderId
 from arb.market.instrument import Instrument
@@ -171,6 +174,7 @@ class Bench:
     def __init__(self, in_flight_max: int = 256) -> None:
         self.clock = a_clock()
         self.wall = SystemClock(self.clock.wall_ns, self.clock.monotonic_ns)
+        self.delays = Delays(self.wall)
         self.log: list[str] = []
         self.events: list[tuple[int, AnyEvent]] = []
         self.incidents: list[tuple[str, str]] = []
@@ -181,6 +185,7 @@ class Bench:
             emit=lambda event: self.events.append((self.ms(), event)),
             on_incident=lambda kind, text: self.incidents.append((kind, text)),
             in_flight_max=in_flight_max,
+            delays=self.delays,
         )
 
     def ms(self) -> int:
@@ -223,6 +228,10 @@ def cancel(venue: str = "gate", name: str = "arb1") -> CancelOrder:
     return CancelOrder(cause=1, venue=venue, symbol="BTC/USDT", client_order_id=name, venue_order_id=None)
 
 
+def rejection(*, sent_ns: int, acked_ns: int) -> OrderRejected:
+    return OrderRejected(venue="gate", client_order_id="arb1", code="x", message="", sent_ns=sent_ns, acked_ns=acked_ns)
+
+
 def leg(venue: str, side: str) -> PlaceOrder:
     """Return one entry of the first pair of a process."""
     return place(venue, ClientOrderId(nonce=7, pair_number=1, leg=side, attempt=0).encode())
@@ -237,6 +246,34 @@ def test_when_one_leg_cannot_leave_the_other_is_kept_back_too() -> None:
         ("okx", "rate_budget", 0),
         ("gate", "other_leg", 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (
+            OrderAccepted(venue="gate", client_order_id="arb1", report=None, sent_ns=START_NS, acked_ns=START_NS + 70),
+            "accepted",
+        ),
+        (rejection(sent_ns=START_NS, acked_ns=START_NS + 70), "rejected"),
+        (rejection(sent_ns=0, acked_ns=0), None),
+        (OutcomeUnknown(venue="gate", client_order_id="arb1", cause="time-out", sent_ns=START_NS), "unknown"),
+    ],
+)
+def test_an_answered_order_that_left_has_a_round_trip(answer: PlaceAnswer, outcome: str | None) -> None:
+    class Answering(FakeGateway):
+        async def place(self, command: PlaceOrder) -> PlaceAnswer:
+            await self._work("place")
+            return answer
+
+    bench = Bench()
+    bench.gateways["gate"] = Answering("gate", bench.log)
+    bench.perform(place())
+    found = {name: bench.delays.of(ROUND_TRIP, "gate", name) for name in ("accepted", "rejected", "unknown")}
+    assert {name: one.count for name, one in found.items() if one.count} == ({outcome: 1} if outcome else {})
+    assert [one.total_ns for one in found.values() if one.count] == [
+        NS_PER_S // 10 if outcome == "unknown" else 70
+    ] * bool(outcome)
 
 
 def test_legs_of_different_pairs_do_not_keep_each_other_back() -> None:

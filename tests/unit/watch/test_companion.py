@@ -436,3 +436,16 @@ def test_the_companion_writes_nothing_but_its_own_file(bench: Bench) -> None:
     before, remembered = stored(), own.read_bytes()
     bench.pass_s(3)
     assert stored() == before and own.read_bytes() != remembered
+
+
+@on_sqlite
+def test_funds_that_run_out_are_a_warning_until_they_last_twice_as_long(bench: Bench, web: WebServer) -> None:
+    bench.answer(lasting={"gate": {"USDT": 599}, "okx": {"BTC": 900}})
+    bench.pass_s(2)
+    bench.answer(lasting={"gate": {"USDT": 1199}})
+    bench.pass_s(2)
+    assert web.titles == ["arb sandbox: funds run out"]
+    assert "USDT at gate in 9 min" in web.taken[0][1]["message"] and "BTC" not in web.taken[0][1]["message"]
+    bench.answer(lasting={"gate": {"USDT": 1201}})
+    bench.pass_s(2)
+    assert web.titles[1:] == ["arb sandbox: Over: funds run out"]

@@ -114,7 +114,7 @@ export function held(rows, venues) {
   return table([
     { name: "asset", of: (row) => row.asset, word: true },
     ...venues.map((venue) => ({
-      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : `${row.marks?.[venue] ? `${row.marks[venue]} ` : ""}${amount(row.amounts[venue])}`), number: true, mark: (row) => (row.marks?.[venue] === "scarce" ? "warn" : ""),
+      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : `${row.marks?.[venue] ? `${row.marks[venue]} ` : ""}${amount(row.amounts[venue])}`), number: true, mark: (row) => (/scarce|lasts/.test(row.marks?.[venue]) ? "warn" : ""),
     })),
     { name: "in all", of: (row) => amount(Object.values(row.amounts).reduce((sum, held) => sum + Number(held), 0)), number: true },
   ], rows, { caption: "inventory" });

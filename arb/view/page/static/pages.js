@@ -106,7 +106,10 @@ async function inventory({ get, state, chosen }) {
   const [found, drawn, report] = await Promise.all([get("holdings"), get("moved"), get("report")]), present = state().held || [];
   const asked = chosen.get("venue"), here = present.length ? Object.keys(present[0].amounts).filter((venue) => !asked || venue === asked) : [];
   return [here.length ? card("Held now", el("p", { class: "dim" }, "what the engine computes from the venues' last reports and the fills since"), held(present, here)) : null,
-    ...byQuote(drawn, ({ inventory: moved }) => [figure(moved, (of) => el("div", { class: "cards" }, of.assets.map(({ asset, change, lines: levels }) => el("div", {}, el("h3", {}, `${asset}: all together ${amount(change)}`),
+    ...byQuote(drawn, ({ account_value: value, inventory: moved }, quote) => [
+      figure(value, (of) => el("div", {}, chart(lines(of.lines), of.stretches, { unit: `${quote}, all balances at the prices of fills` }),
+        of.without.length ? el("p", { class: "dim" }, `without ${of.without.join(", ")}: no fill shows a price`) : "")),
+      figure(moved, (of) => el("div", { class: "cards" }, of.assets.map(({ asset, change, lines: levels }) => el("div", {}, el("h3", {}, `${asset}: all together ${amount(change)}`),
       chart(lines(levels), of.stretches, { unit: `change of ${asset} by fills and fees`, height: 200 })))))]),
     report.moved.length ? card("What trading moved, exactly", table([text("venue"), text("asset"), whole("changed by fills and fees", "change")], report.moved, { caption: "moved" })) : null,
     ...(found ? reported(found) : [])].filter(Boolean);

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from arb.clock import SystemClock
 from arb.core.messages.commands import AnyRecord
+from arb.durations import Durations, Waiting
 from arb.store.journal.journal import Journal
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.ledger import InlineLedger, Ledger, prepare_ledger
@@ -65,9 +67,12 @@ def test_a_full_queue_sends_the_ledger_back_to_the_journal(sqlite_url: str, jour
 
 
 def test_a_locked_ledger_blocks_and_then_catches_up(
-    sqlite_url: str, journal: Journal, ledger: Ledger, states: States, tmp_path: Path
+    sqlite_url: str, journal: Journal, states: States, tmp_path: Path
 ) -> None:
+    waiting = Waiting(SystemClock(), delays := Durations())
+    ledger = Ledger(sqlite_url, journal, states, queue_rows=1000, spool_rows=5, waiting=waiting)
     assert ledger.flush(WAIT_S)
+    assert (waiting.ns, delays.count) == (0, 0)
     lock = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
     ledger.submit(fill_journal(journal))
@@ -76,12 +81,16 @@ def test_a_locked_ledger_blocks_and_then_catches_up(
     assert "locked" in states.wait_for(blocked=True)
     assert "locked" in (ledger.blocked or "")
     assert ledger.dropped_untraded == 3
+    waited_ns = waiting.ns
+    assert waited_ns > 0 and delays.count == 0
     lock.execute("ROLLBACK")
     lock.close()
     states.wait_for(blocked=False)
     assert ledger.flush(WAIT_S)
     assert counts(sqlite_url) == WHOLE | {"opportunities": 3 + 5}
     assert ledger.dropped_untraded == 3
+    assert (waiting.ns, delays.count) == (0, 1) and delays.max_ns > waited_ns
+    ledger.close(0.0)
 
 
 def test_a_journal_that_cannot_be_read_blocks_the_ledger_until_it_can(

@@ -33,6 +33,7 @@ FIGURES: dict[str, Draw] = {
     "slippage": lambda s: plots.slippage(s.legs),
     "leg_skew": lambda s: plots.leg_skew(s.trades),
     "short_legs": lambda s: plots.short_legs(s.legs, s.trades),
+    "account_value": lambda s: plots.account_value(s.holdings, s.moves, s.trades, s.runs),
     "inventory": lambda s: plots.inventory(s.executions, s.runs),
     "exposure": lambda s: plots.exposure(s.trades, s.runs),
 }
@@ -50,6 +51,10 @@ def test_an_empty_ledger_is_told_in_words(draw: Draw, nothing: Sources) -> None:
     assert re.search(r"^N(o|othing)\b", figure.finding)
 
 
+def others(sources: Sources, known: dict[str, Any]) -> dict[str, Any]:
+    return {"runs": sources.runs, "moves": known["executions"], "holdings": sources.holdings}
+
+
 @pytest.fixture(scope="module")
 def long(sources: Sources) -> Any:
     """Return a history of 30,000 rows of each kind, of which no two are quite alike."""
@@ -63,7 +68,7 @@ def long(sources: Sources) -> Any:
             if column in columns:
                 spread = many[name][column] * rng.uniform(0.5, 2, len(places))
                 many[name][column] = spread.astype(columns[column].dtype)
-    return type("Long", (), many | {"runs": sources.runs})
+    return type("Long", (), many | others(sources, many))
 
 
 @pytest.mark.thorough
@@ -88,7 +93,7 @@ def test_one_pair_alone_is_enough_to_draw(draw: Draw, sources: Sources) -> None:
         name: {column: values[:1] for column, values in getattr(sources, name).items()}
         for name in ("trades", "legs", "episodes", "executions")
     }
-    alone: Any = type("Alone", (), one | {"runs": sources.runs})
+    alone: Any = type("Alone", (), one | others(sources, one))
     minidom.parseString(draw(alone)._repr_svg_())
 
 

@@ -1,0 +1,105 @@
+"""The cancels of the companion: what rests of ours at the venues, by keys that only the companion uses."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from arb.app.build import gateway_limits
+from arb.clock import Clock
+from arb.config import Settings
+from arb.config.keys import KeyPlaces
+from arb.config.settings import AUTO
+from arb.core.messages.commands import CancelOrder, SnapshotAccount
+from arb.errors import VenueAuthError, VenueError
+from arb.market.ids import decode
+from arb.market.order import OrderReport
+from arb.masking import clean
+from arb.venues.build import build_gateway
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.endpoints import Credentials
+from arb.venues.registry import spec_of
+from arb.venues.transport.network import SystemNetwork
+from arb.watch.guard import Cleared
+
+TRIES = 3
+"""An order that may have been cancelled is looked for again, this often in all."""
+
+
+def watch_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
+    """Return the companion's key of every venue that takes orders; raises `ConfigError` for the first without one."""
+    traded = settings.venues.traded()
+    return {venue: places.credentials(venue, chosen.of_companion()) for venue, chosen in traded.items()}
+
+
+class Resting:
+    """`keys`: the companion's, by venue. Each call opens connections of its own and closes them."""
+
+    def __init__(self, settings: Settings, keys: Mapping[str, Credentials], clock: Clock, rng: random.Random) -> None:
+        self._settings, self._keys, self._clock, self._rng = settings, keys, clock, rng
+
+    def check(self) -> None:
+        """Look at every account; raise `VenueAuthError` for a key that a venue, or its policy, does not accept.
+
+        A venue that does not answer now is no error: it is asked again when it matters.
+        """
+        asyncio.run(self._everywhere(cancel=False))
+
+    def cancel(self) -> tuple[Cleared, ...]:
+        """Cancel what rests of ours everywhere; never raises for any answer of a venue."""
+        return asyncio.run(self._everywhere(cancel=True))
+
+    async def _everywhere(self, *, cancel: bool) -> tuple[Cleared, ...]:
+        return tuple(await asyncio.gather(*(self._at(venue, cancel=cancel) for venue in self._keys)))
+
+    async def _at(self, venue: str, *, cancel: bool) -> Cleared:
+        gateway = build_gateway(
+            spec_of(venue),
+            self._settings.venues.site(venue),
+            self._keys[venue],
+            clock=self._clock,
+            rng=self._rng,
+            limits=gateway_limits(self._settings, venue),
+            network=SystemNetwork(self._clock, way=self._settings.network.way_out()),
+        )
+        seen = set[str]()
+        try:
+            await gateway.start()
+            left, trouble = await self._ours(gateway)
+            if not cancel:
+                return Cleared(venue, 0, len(left), trouble)
+            for _ in range(TRIES):
+                if not left:
+                    break
+                seen.update(left)
+                await gateway.cancel_many([_cancel(order, name) for name, order in left.items()])
+                left, trouble = await self._ours(gateway)
+        except VenueError as error:
+            if isinstance(error, VenueAuthError) and not cancel:
+                raise
+            return Cleared(venue, 0, len(seen), clean(str(error), 200))
+        finally:
+            await gateway.close()
+        return Cleared(venue, len(seen - left.keys()), len(left), trouble)
+
+    async def _ours(self, gateway: OrderGateway) -> tuple[dict[str, OrderReport], str]:
+        """Return the open orders that arb placed, by client order id, and why the list may lack some ("": it is whole)."""
+        chosen = gateway.listed if self._settings.run.symbols == AUTO else self._settings.run.symbols
+        symbols = tuple(symbol for symbol in chosen if symbol in gateway.listed)
+        asked = SnapshotAccount(venue=gateway.venue, symbols=symbols, since_ns=self._clock.wall_ns(), cause=0)
+        answer = await gateway.snapshot_account(asked)
+        found = {
+            order.client_order_id: order
+            for order in answer.orders
+            if order.is_open and order.client_order_id is not None and decode(order.client_order_id) is not None
+        }
+        return found, "" if answer.complete else clean(answer.cause or "the list of orders is incomplete", 200)
+
+
+def _cancel(order: OrderReport, name: str) -> CancelOrder:
+    return CancelOrder(
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=name,
+        venue_order_id=order.venue_order_id,
+        cause=0,
+    )
