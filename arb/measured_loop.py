@@ -120,7 +120,7 @@ class IdlePace:
     """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
 
     def __init__(self, load: Callable[[], float], percent: int = IDLE_PERCENT) -> None:
-        """`load` returns how many threads want each processor; `percent` of one is what idle work may take (1 .. 99)."""
+        """`load` returns how many threads want each processor; idle work takes at most `percent` of one (1 .. 99)."""
         self._load = load
         self._percent = self._percent_at_most = percent
         self._rest_ns: float = self.REST_NS_MIN

@@ -4,12 +4,14 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import pwd
 import resource
 import signal
+import socket
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,16 +20,54 @@ if TYPE_CHECKING:
     import asyncio
 
 _PR_SET_DUMPABLE = 4
+_BEAT_S = 10.0
 
 
-def on_stop_signal(loop: "asyncio.AbstractEventLoop", act: Callable[[], None]) -> None:
-    """Call `act` at each SIGINT, SIGTERM or SIGHUP (a closed terminal, a dropped ssh).
+def on_stop_signal(
+    loop: "asyncio.AbstractEventLoop", act: Callable[[str], None], reload: Callable[[str], None] | None = None
+) -> None:
+    """Call `act` with the name of each SIGINT, SIGTERM or SIGHUP (a closed terminal, a dropped ssh).
 
-    A SIGHUP that is ignored already, as under `nohup`, stays ignored.
+    With `reload` a SIGHUP calls that instead. One that is ignored already, as under `nohup`, stays ignored.
     """
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
-            loop.add_signal_handler(name, act)
+            loop.add_signal_handler(name, reload if reload and name is signal.SIGHUP else act, name.name)
+
+
+class ServiceManager:
+    """The service manager that started this process, by its socket (sd_notify(3)); without one nothing is sent.
+
+    `beat_s` is how often it wants a sign of life, in seconds: three times within its watchdog's limit, if it has one.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        limit_us = environment.get("WATCHDOG_USEC", "")
+        ours = environment.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        self.beat_s = min(_BEAT_S, int(limit_us) / 3e6) if ours and limit_us.isdecimal() else _BEAT_S
+
+    def __bool__(self) -> bool:
+        return bool(self._address)
+
+    def notify(self, *lines: str) -> None:
+        """Send lines such as `READY=1`. A manager that takes none misses them: this process never waits for it."""
+        if not self._address:
+            return
+        text = "\n".join(" ".join(line.split()) for line in lines)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto(text.encode("utf-8", "replace"), self._address)
+
+
+def user_name(uid: int | None = None) -> str:
+    """Return the name of a user, by default of this process's; its number where the system knows no name."""
+    uid = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ where nothing answers there, a ledger on PostgreSQL is asked.
 """
 
 import contextlib
-import getpass
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from arb.errors import ArbError, CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
+from arb.process import user_name
 from arb.store.journal.guards import running_engines
 from arb.store.journal.journal import Journal
 
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LOCK_TRIES = 10
 LOCK_TRY_S = 0.1
+ASK_S, RELOAD_S = 2.0, 30.0
+"""How long an engine may take to answer; reading settings is not its first task."""
 NO_ANSWER = "not running, or not answering"
 
 
@@ -86,6 +88,16 @@ def resume(settings: Settings, options: ControlOptions) -> Answer:
     return Answer(document | {"engine": NO_ANSWER}, f"no engine ever ran on journal {journal}")
 
 
+def reload(settings: Settings, options: ControlOptions) -> Answer:
+    """Have the running engine read its settings again; `applied` and `refused` are its answer."""
+    journal, answer = _asked(settings, options, "reload", timeout_s=RELOAD_S)
+    if answer is None:
+        return Answer(
+            {"engine": NO_ANSWER}, f"journal {journal}: no engine answers; the next one reads the settings anyway"
+        )
+    return Answer({"engine": _obeyed(answer)} | {name: answer[name] for name in ("applied", "refused", "companion")})
+
+
 def flatten(settings: Settings, options: ControlOptions) -> Answer:
     """Ask the running engine to flatten: only an engine can trade."""
     journal, answer = _asked(settings, options, "flatten")
@@ -124,25 +136,19 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
     return Answer(document | {"engine": "not running"})
 
 
-def this_user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user whom the system knows by number only
-        return "operator"
-
-
 def _asked(
     settings: Settings,
     options: ControlOptions,
     do: str,
     more: Mapping[str, Any] | None = None,
     before: Callable[[Path], None] = lambda journal: None,
+    timeout_s: float = ASK_S,
 ) -> tuple[Path, dict[str, Any] | None]:
     """Ask at every possible place of the engine's journal until one answers; return the last place, and the answer."""
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)
-        answer = ask(journal, {"do": do, "reason": options.reason} | dict(more or {}))
+        answer = ask(journal, {"do": do, "reason": options.reason} | dict(more or {}), timeout_s)
         if answer is not None:
             break
     return journal, answer
@@ -196,7 +202,7 @@ def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
             InlineLedger(url, journal).close()  # up to the last entry its engine journalled
             ended = [alert for alert in reader.alerts(limit=INT64_MAX) if alert["kind"] in kinds]
             for alert in ended:
-                alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], this_user(), options.reason)
+                alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], user_name(), options.reason)
             InlineLedger(url, journal).close()
     except ArbError as error:
         log.warning("alerts stay as they are: %s", error)
@@ -218,7 +224,9 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
         now_ns, seq = max(clock.wall_ns(), journal.last_ns()), journal.last_seq + 1
         if control.halted or control.blocks.of(Source.DRIFT) or control.late or options.allow_loss is not None:
             control.resume(now_ns, options.allow_loss)
-            event = ResumeAsked(seq=seq, t_ns=now_ns, reason=options.reason, allow_loss=options.allow_loss)
+            event = ResumeAsked(
+                seq=seq, t_ns=now_ns, reason=options.reason, by=user_name(), allow_loss=options.allow_loss
+            )
             journal.append(event, (Persist(cause=seq, record=control.record(now_ns, options.reason)),))
             journal.sync()
         return control.halted_at(now_ns)

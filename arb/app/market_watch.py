@@ -61,7 +61,7 @@ class Watch:
 
     async def main(self, on_document: Callable[[dict[str, Any]], None], on_news: Callable[[News], None]) -> None:
         """Look until stopped; raises `CheckFailed` where fewer than two venues answer at the first look."""
-        on_stop_signal(asyncio.get_running_loop(), self._stop.set)
+        on_stop_signal(asyncio.get_running_loop(), lambda _: self._stop.set())
         async with reading(self._settings, self._options.sandbox, self._clock, self._list_keys) as reader:
             overview = await reader.read(self._quote)
             self._wallets = overview.wallets

@@ -16,6 +16,7 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings, UiOptions
 from arb.errors import ConfigError
 from arb.masking import clean
+from arb.process import user_name
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.migrate import one_moment
 from arb.store.ledger.sums import TodayReader
@@ -159,5 +160,5 @@ def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:
         Questions(settings, options.mode, options.db),
         lambda: journals_of(settings, options.mode, options.db),
         {name: partial(command, settings) for name, command in commands.items()},
-        control.this_user(),
+        user_name(),
     )

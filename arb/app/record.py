@@ -67,7 +67,7 @@ class Record:
 
     async def main(self) -> tuple[dict[str, Any], int]:
         """Record; raises `StoreError` where the folder takes no file, `CheckFailed` where there is nothing to record."""
-        on_stop_signal(asyncio.get_running_loop(), self._stop.set)
+        on_stop_signal(asyncio.get_running_loop(), lambda _: self._stop.set())
         began_ns = self._clock.wall_ns()
         async with public_side(self._settings, self._options.sandbox) as sites:
             await require_way_out(self._settings, sites.values())

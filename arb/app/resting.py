@@ -1,4 +1,4 @@
-"""The cancels of the companion: what rests of ours at the venues, by keys that only the companion uses."""
+"""The cancels of the companion: our resting orders at the venues, by keys that only the companion uses."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ class Resting:
         asyncio.run(self._everywhere(cancel=False))
 
     def cancel(self) -> tuple[Cleared, ...]:
-        """Cancel what rests of ours everywhere; never raises for any answer of a venue."""
+        """Cancel our resting orders everywhere; never raises for any answer of a venue."""
         return asyncio.run(self._everywhere(cancel=True))
 
     async def _everywhere(self, *, cancel: bool) -> tuple[Cleared, ...]:

@@ -25,6 +25,7 @@ from arb.app.build import (
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.display import DisplayOnly
+from arb.app.reload import Reload
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
@@ -48,8 +49,9 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.warmup import Warmup
+from arb.logs import Log
 from arb.measured_loop import IDLE_PERCENT, Turns, in_turn, measured_loop
-from arb.process import on_stop_signal
+from arb.process import ServiceManager, on_stop_signal
 from arb.store.journal.journal import Journal
 from arb.store.journal.recall import recall
 from arb.store.journal.upkeep import Upkeep, story_kept
@@ -66,7 +68,7 @@ from arb.venues.paper.matching import Reached
 from arb.version import version
 from arb.view.forecast import Forecast
 from arb.view.summary import blocks, money, state_in_parts, summarise
-from arb.view.view import ScreenGone, ScreenProcess, log_lines
+from arb.view.view import ScreenGone, ScreenProcess, keep_alive, keep_status, log_lines
 
 log = logging.getLogger(__name__)
 
@@ -84,18 +86,22 @@ def run_engine(
     *,
     screen: ScreenProcess | None,
     keys: Mapping[str, Credentials] | None = None,
+    logs: Log | None = None,
+    manager: ServiceManager | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code.
 
     `keys`: of each venue, to trade with in live mode, only for currency lists in paper mode. `screen`: the screen that
-    shows the run; None: plain lines show it.
+    shows the run; None: plain lines show it. `logs`: the process's log, whose lines then name the run. `manager`: the service
+    manager, if one started this process. `reread` reads the settings again.
     """
     spin = settings.engine.spin
     version()  # reads all code now, so that no turn of the loop waits for that
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, screen=screen, turns=turns, keys=keys)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys, logs=logs, manager=manager, reread=reread)
     idle_percent = IDLE_PERCENT if settings.engine.warm_up is WarmUp.ON else AT_REST_PERCENT
     loop_factory = measured_loop(SystemClock(), turns, spin=spin, idle_percent=idle_percent)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -130,6 +136,9 @@ class Run:
         screen: ScreenProcess | None = None,
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
+        logs: Log | None = None,
+        manager: ServiceManager | None = None,
+        reread: Callable[[], Settings] | None = None,
         examines: bool = True,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
@@ -140,6 +149,10 @@ class Run:
             require_traded(settings)
         self._options = options
         self._screen = screen
+        self._logs = logs
+        self._manager = manager or ServiceManager({})
+        self._settings, self._reread = settings, reread or (lambda: settings)
+        self._reload: Reload | None = None
         self._by, self._compiles = at_first(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
@@ -159,6 +172,8 @@ class Run:
         self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._stopped_by = ""
+        self._reloading: asyncio.Task[Any] | None = None
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -166,7 +181,7 @@ class Run:
 
         Raises `StartInterrupted` when a second signal arrives before trading begins.
         """
-        on_stop_signal(asyncio.get_running_loop(), self._on_signal)
+        on_stop_signal(asyncio.get_running_loop(), self._on_signal, self._on_hangup if self._manager else None)
         self._starting = asyncio.current_task()
         await self._venues.look_behind()
         require_socket(self._journal_path)
@@ -249,11 +264,16 @@ class Run:
         if self._venues.settings.generic.venues and self._options.mode is Mode.PAPER and not self._venues.on_sandbox:
             self._display = DisplayOnly(self._venues.settings, self._clock, self._rng, self._make_client)
         await node.start()
+        if self._logs is not None:
+            self._logs.of_run(node.engine.state.run_id)
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
-        control = ControlServer(self._journal_path, requests.answer, self._turns)
+        self._reload = Reload(
+            self._settings, self._options.mode, self._reread, node.runner.obey, self._logs, self._manager
+        )
+        control = ControlServer(self._journal_path, requests.answer, self._turns, self._reload.run)
         await control.start()
         self._warm_up(node, parts.gateways, journal)
         # Objects loaded now live as long as the run: a full collection over ccxt's tables would stop the loop for 0.1
@@ -263,6 +283,7 @@ class Run:
         try:
             exit_code = await node.trade(self._until_stopped(node))
         finally:
+            self._manager.notify("STOPPING=1")
             await control.close()
         ended_ns = self._clock.wall_ns()
         if self._ledger is not None and not await asyncio.to_thread(self._ledger.close, LEDGER_DRAIN_S):
@@ -331,12 +352,13 @@ class Run:
             make_universe=partial(universe_of, spare=0 if self._venues.chooser is None else settings.run.auto.top),
             make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._venues.feeds,
-            on_alert=lambda text: log.critical("%s", text),
+            on_alert=lambda text, pair_id: log.critical("%s", text, extra={"pair_id": pair_id}),
             dropped=self._dropped,
             sync=partial(self._sync, journal),
             upkeep=partial(self._keep_small, journal),
             recall=lambda command, former: asyncio.to_thread(recall, journal, command, former),
             halt_file_of=self._journal_path,
+            stopped_by=lambda: self._stopped_by,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
@@ -347,6 +369,7 @@ class Run:
                 *(() if self._venues.exam is None else (self._venues.exam.beside(self._emit),)),
                 *(() if self._display is None else (self._display.run(),)),
                 *((self._compile(gateways, journal),) if self._compiles else ()),
+                *((keep_alive(self._manager),) if self._manager else ()),
                 self._collected(),
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,
@@ -382,6 +405,8 @@ class Run:
     def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
         """Yield the local view of the run, and the sender of its state to the screen or a page, if one listens."""
         yield self._shown(engine)
+        if self._manager:
+            yield keep_status(self._manager, engine, self._clock, self._beside)
         held = [] if self._screen is None else [self._screen.held]
         forecast = Forecast()
         yield StateFeed(
@@ -418,14 +443,20 @@ class Run:
             "display_only": [] if self._display is None else self._display.rows(),
         }
 
-    def _on_signal(self) -> None:
+    def _on_signal(self, name: str) -> None:
         """Take a signal to stop: the first stops in order, at any stage of the run; the second waits for nothing."""
         self._signals += 1
+        self._stopped_by = self._stopped_by or name
         self._stop.set()
         if self._signals == 2 and self._starting is not None:
             self._starting.cancel()
         elif self._signals > 1 and self._node is not None and self._node.joined:
             self._node.runner.finished.set()
+
+    def _on_hangup(self, name: str) -> None:
+        """Read the settings again, at a service manager's signal."""
+        if self._reload is not None:
+            self._reloading = asyncio.create_task(self._reload.run(name))
 
     async def _until_stopped(self, node: Node) -> int:
         """Wait until the user stops the run, or the time that was asked for is over, counted from the first live books."""
@@ -441,6 +472,7 @@ class Run:
             )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self._options.for_s)
+        self._manager.notify("STOPPING=1")
         return EXIT_OK
 
     def _dropped(self) -> int:

@@ -16,6 +16,7 @@ from arb.config import ControlOptions, ReviewOptions, Settings
 from arb.errors import ArbError, require
 from arb.live.feed import states_of
 from arb.logs import logging_to
+from arb.process import user_name
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
 from arb.view.lines import encoded
@@ -48,7 +49,7 @@ class ScreenControls:
 
     def __init__(self, settings: Settings, mode: str, db: str | None, clock: Clock, stop: Callable[[], None]) -> None:
         self._settings = settings
-        self._options = ControlOptions(mode=mode, db=db, reason=REASON, by=control.this_user())
+        self._options = ControlOptions(mode=mode, db=db, reason=REASON, by=user_name())
         self._url, _ = stores(settings, mode, db)
         self._clock = clock
         self._stop = stop

@@ -1,5 +1,6 @@
 """`arb watch` and `arb notify test`: an engine's companion, the files for its metrics, and one message to each receiver."""
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from arb.config import MetricsSettings, Mode, Settings
 from arb.config.keys import KeyPlaces
 from arb.config.ledger_url import DEMO
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, VenueAuthError
+from arb.process import ServiceManager
 from arb.store.journal.guards import InstanceLock
 from arb.store.ledger.database import mask_url
 from arb.watch.companion import Companion
@@ -20,9 +22,11 @@ from arb.watch.desk_files import DEFAULT_LISTEN, write_files
 from arb.watch.engine import EngineSigns
 from arb.watch.guard import Guard
 from arb.watch.memory import Memory, memory_path
-from arb.watch.metrics import serve
 from arb.watch.notices import Engine
 from arb.watch.receivers import receivers_of
+from arb.watch.serving import serve
+
+log = logging.getLogger(__name__)
 
 
 def watch(
@@ -32,8 +36,11 @@ def watch(
     places: KeyPlaces,
     stop: threading.Event,
     begun: Callable[[dict[str, Any]], None],
+    manager: ServiceManager,
+    again: threading.Event,
+    reread: Callable[[], Settings],
 ) -> None:
-    """Run the companion until stopped; `begun` gets its receivers and files.
+    """Run the companion until stopped; `begun` gets its receivers and files. At `again` it re-reads its settings.
 
     Raises `ConfigError` where no receiver is set, another companion runs on this ledger, or a key to cancel with is unusable.
     """
@@ -52,7 +59,7 @@ def watch(
             settings, engine, url, signs=signs, receivers=receivers, memory=memory, clock=clock, guard=guard
         )
         if (address := settings.metrics.address()) is not None:
-            serve(address, companion.seen)
+            serve(address, companion.seen, companion.faults)
         begun(
             {
                 "ledger": mask_url(url),
@@ -63,9 +70,30 @@ def watch(
                 "cancels_at": [] if guard is None else list(settings.venues.traded()),
             }
         )
-        companion.run(stop)
+
+        def beat() -> None:
+            manager.notify("WATCHDOG=1")
+            if again.is_set():
+                again.clear()
+                _reload(companion, reread, manager)
+
+        manager.notify("READY=1")
+        companion.run(stop, beat)
+        manager.notify("STOPPING=1")
     finally:
         lock.release()
+
+
+def _reload(companion: Companion, reread: Callable[[], Settings], manager: ServiceManager) -> None:
+    """Let `[alerts]` and `[watch]` hold as they are now; settings that cannot be used change nothing."""
+    manager.notify("RELOADING=1")
+    try:
+        companion.take(reread())
+    except ConfigError as error:
+        log.error("reload: the old settings stay: %s", error)
+    else:
+        log.info("reload: [alerts] and [watch] were read again")
+    manager.notify("READY=1")
 
 
 def guard_of(settings: Settings, places: KeyPlaces, clock: Clock) -> Guard:

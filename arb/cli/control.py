@@ -18,7 +18,8 @@ from arb.cli.shared import (
 )
 from arb.clock import utc_text
 from arb.config import ControlOptions, ReviewOptions
-from arb.errors import EXIT_OK, ConfigError
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
+from arb.process import user_name
 
 if TYPE_CHECKING:
     from arb.app.control import Answer
@@ -73,6 +74,23 @@ def flatten_command(given: Given, reason: str) -> int:
     from arb.app import control
 
     return answered(given, control.flatten(given.settings, options))
+
+
+@click.command("reload")
+@with_ledger
+def reload_command(given: Given) -> int:
+    """Have the engine read its settings again.
+
+    Limits and log levels change at once, in one journalled step. All other changes are named, and need a restart (exit code
+    3). Settings that cannot be used are refused in one line, and the old ones stay. Under systemd `systemctl reload` does
+    the same; the companion reads [alerts] and [watch] by its own unit's reload.
+    """
+    options = ControlOptions(mode=given.mode, db=given.db, reason="reload")
+    from arb.app import control
+
+    answer = control.reload(given.settings, options)
+    answered(given, answer)
+    return EXIT_CHECK if answer.document["refused"] else EXIT_OK
 
 
 def answered(given: Given, answer: "Answer") -> int:
@@ -157,7 +175,7 @@ def ack_command(
     why = reason_text(reason)
     from arb.app import control
 
-    options = ControlOptions(mode=given.mode, db=db, reason=why, ident=ident, by=control.this_user())
+    options = ControlOptions(mode=given.mode, db=db, reason=why, ident=ident, by=user_name())
     return answered(given, control.acknowledge(given.settings, options))
 
 

@@ -24,6 +24,8 @@ from arb.cli.shared import (
     SEED,
     Given,
     demo_option,
+    log_as_set,
+    reader_of,
     with_settings,
 )
 from arb.config import Mode, RunOptions, database_url, require_consents
@@ -31,7 +33,7 @@ from arb.config.keys import credentials_of, list_keys
 from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
-from arb.logs import logging_to
+from arb.process import ServiceManager
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
 from arb.view.tty import HeldLog, screen_possible
@@ -61,7 +63,8 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
     order: none is sent. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and
     --live; with --environment demo they go to demo accounts. On a terminal a screen shows exposure, venues, edges,
     pairs, earnings and alerts; ? lists its keys (halt, flatten, acknowledge), which ask first. Elsewhere it logs lines.
-    SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
+    SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once. Under
+    systemd SIGHUP has it read its settings again.
     """
     settings = given.settings
     if show_config:
@@ -78,9 +81,12 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
         keys = list_keys(settings, given.key_places())
     require_own_limits(settings, chosen, given.config or DEFAULT_CONFIG)
     database_url(settings, chosen.value, options.db)
+    from arb.app import stores  # late: it loads SQLAlchemy
+
+    _, journal = stores(settings, chosen.value, options.db)
     lines, shows = HeldLog(sys.stderr), not given.as_json and screen_possible(sys.stdout, os.environ)
     watched = still("starting") if sys.stderr.isatty() else contextlib.nullcontext()
-    with logging_to(lines, level=settings.run.log_level.value), watched:
+    with log_as_set(settings, lines, journal) as logs, watched:
         from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
         from arb.view.view import ScreenProcess
 
@@ -92,7 +98,10 @@ def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any)
             *_ledger_options(chosen.value, options.db, given.config),
         ]
         screen = ScreenProcess(watch, lines) if shows else None
-        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
+        manager, reread = ServiceManager(os.environ), reader_of(given.config, chosen)
+        summary, exit_code = run_engine(
+            settings, options, screen=screen, keys=keys, logs=logs, manager=manager, reread=reread
+        )
     if given.as_json:
         given.show(summary)
     else:

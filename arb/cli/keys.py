@@ -24,8 +24,9 @@ STDIN_MAX = 4096
 def keys_group() -> None:
     """Show where the venues' keys are, and test them.
 
-    A key is looked for in the environment, in `.env` next to config.toml (mode 0600, outside version control) and in
-    the system's keyring, in this order. No command shows one.
+    A key is looked for in the environment, in systemd's credentials ($CREDENTIALS_DIRECTORY, a file for each name), in
+    `.env` next to config.toml (mode 0600, outside version control) and in the system's keyring, in this order. No command
+    shows one.
     """
 
 

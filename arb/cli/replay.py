@@ -8,9 +8,8 @@ import click
 from click.core import ParameterSource
 
 from arb.cli.progress import progress
-from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, Given, show, with_settings
+from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, Given, log_as_set, show, with_settings
 from arb.config import ReplayOptions, database_url
-from arb.logs import logging_to
 from arb.market.numbers import plain
 
 TAPES = click.Path(exists=True, readable=True, path_type=Path)
@@ -66,7 +65,7 @@ def replay_command(given: Given, latency: float | None, **asked: Any) -> int:
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
         **asked,
     )
-    with logging_to(level=given.settings.run.log_level.value), progress() as shown:
+    with log_as_set(given.settings), progress() as shown:
         summary, exit_code = replay_tapes(
             given.settings,
             options,

@@ -4,20 +4,26 @@ import functools
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
 from arb.cli import answers
-from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
+from arb.config import EMBEDDED, LogFormat, LogPlace, Mode, Settings, database_url, load_settings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, hide_known
+from arb.config.quotes import require_own_limits
 from arb.core.messages.records import PairKind
 from arb.errors import EXIT_OK, ArbError, ConfigError
+from arb.logs import Log, LogFile, log_path, logging_to
 from arb.masking import SECRETS, printable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 DEFAULT_CONFIG = Path("config.toml")
 ONE_FORM = "--csv and --json: give one of them"
@@ -162,6 +168,34 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     if context is not None and context.meta.get(ENVIRONMENT):
         return msgspec.structs.replace(found, venues=found.venues.on_demo())
     return found
+
+
+def reader_of(config: Path | None, mode: Mode) -> Callable[[], Settings]:
+    """Return a function that reads and checks the settings of a run again, in any thread."""
+    context = click.get_current_context()
+
+    def read() -> Settings:
+        with context.scope(cleanup=False):
+            found = settings_from(config)
+        require_own_limits(found, mode, config or DEFAULT_CONFIG)
+        return found
+
+    return read
+
+
+def log_as_set(
+    settings: Settings, stream: "SupportsWrite[str] | None" = None, journal: Path | None = None
+) -> AbstractContextManager[Log]:
+    """Log as `[log]` sets it; only the engine on a `journal` has a log file."""
+    log = settings.log
+    to_file = journal is not None and log.to is LogPlace.FILE
+    return logging_to(
+        stream,
+        level=settings.run.log_level.value,
+        modules=log.modules,
+        as_json=log.format is LogFormat.JSON,
+        file=LogFile(log_path(journal), log.file_max_mb * 10**6, log.files_max) if journal and to_file else None,
+    )
 
 
 def folder_of(config: Path | None) -> Path:

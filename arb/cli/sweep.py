@@ -10,9 +10,8 @@ from click.core import ParameterSource
 
 from arb.cli.progress import progress
 from arb.cli.replay import TAPES
-from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, Given, with_settings
+from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, Given, log_as_set, with_settings
 from arb.config import SweepOptions
-from arb.logs import logging_to
 
 SHOWN = 20
 """The text output has this many sets; the file and `--json` have all of them."""
@@ -112,7 +111,7 @@ def sweep_command(
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
         **asked,
     )
-    with logging_to(level=given.settings.run.log_level.value), progress() as on_progress:
+    with log_as_set(given.settings), progress() as on_progress:
         document = sweep(given.settings, options, on_progress)
     return given.show(document if given.as_json else _readable(document))
 

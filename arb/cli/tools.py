@@ -7,11 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from arb.cli.shared import BYTES, DURATION, INPUT_FILE, Given, sandbox_option, with_settings
+from arb.cli.shared import BYTES, DURATION, INPUT_FILE, Given, log_as_set, sandbox_option, with_settings
 from arb.clock import SystemClock
 from arb.config import RecordOptions
 from arb.errors import ConfigError
-from arb.logs import logging_to
 from arb.venues.kit.spec import SignatureHelp
 from arb.venues.registry import SPECS
 
@@ -117,7 +116,7 @@ def record_command(given: Given, **options: Any) -> int:
     """
     from arb.app.record import record_frames  # late: it loads the venues' libraries
 
-    with logging_to(level=given.settings.run.log_level.value):
+    with log_as_set(given.settings):
         summary, exit_code = record_frames(given.settings, RecordOptions(**options))
     given.show(summary)
     return exit_code

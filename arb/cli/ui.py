@@ -90,7 +90,7 @@ async def _serve(page: "Page", said: Callable[[int], None], leads: Path) -> None
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    on_stop_signal(loop, stopped.set)
+    on_stop_signal(loop, lambda _: stopped.set())
     page.sessions.on_code_used = remove
     remove()  # of a process that was killed
     try:

@@ -1,5 +1,6 @@
 """The commands of the companion: `watch`, `notify test`."""
 
+import os
 import signal
 import sys
 import threading
@@ -8,9 +9,11 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import Given, show, with_ledger
+from arb.cli.shared import Given, log_as_set, reader_of, show, with_ledger
+from arb.config import Mode
 from arb.errors import EXIT_OK
 from arb.logs import logging_to
+from arb.process import ServiceManager
 
 
 @click.command("watch")
@@ -26,7 +29,7 @@ def watch_command(given: Given, folder: Path | None) -> int:
     """Send alerts to phones, mail and webhooks.
 
     A process next to the engine. It reads the ledger and the engine's state, holds no key of a venue, and sends each alert
-    to the receivers in ARB_ALERT_URLS (environment, `.env` or keyring). It reports an engine that gives no sign, too. Its
+    to the receivers in ARB_ALERT_URLS (see `arb keys`). It reports an engine that gives no sign, too. Its
     end does not affect the engine. Ctrl-C ends it.
     """
     from arb.app.watch import watch, write_desk_files
@@ -38,13 +41,15 @@ def watch_command(given: Given, folder: Path | None) -> int:
         show(begun, as_json=given.as_json)
         sys.stdout.flush()
 
-    stop = threading.Event()
+    stop, again, manager = threading.Event(), threading.Event(), ServiceManager(os.environ)
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        act = again if manager and name is signal.SIGHUP else stop
         if signal.getsignal(name) is not signal.SIG_IGN:  # as under `nohup`
-            signal.signal(name, lambda *_: stop.set())
+            signal.signal(name, lambda *_, act=act: act.set())
 
-    with logging_to(level=given.settings.run.log_level.value):
-        watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun)
+    with log_as_set(given.settings):
+        reread = reader_of(given.config, Mode.SANDBOX)
+        watch(given.settings, given.mode, given.db, given.key_places(), stop, show_begun, manager, again, reread)
     return EXIT_OK
 
 

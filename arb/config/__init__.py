@@ -29,7 +29,10 @@ from arb.config.settings import (
     AUTO,
     AlertSettings,
     LiveSettings,
+    LogFormat,
     LogLevel,
+    LogPlace,
+    LogSettings,
     MetricsSettings,
     Mode,
     NetworkSettings,
@@ -61,7 +64,10 @@ __all__ = [
     "ControlOptions",
     "DoctorOptions",
     "LiveSettings",
+    "LogFormat",
     "LogLevel",
+    "LogPlace",
+    "LogSettings",
     "MarketsOptions",
     "MetricsSettings",
     "Mode",
@@ -103,7 +109,7 @@ def load_settings(path: Path) -> Settings:
     if settings.coins.lists:
         coins = msgspec.structs.replace(settings.coins, lists=str(path.parent / settings.coins.lists))
         settings = msgspec.structs.replace(settings, coins=coins)
-    for problem in _disagreements(settings):
+    for problem in disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {
         "[store] url": holds_password(settings.store.url),
@@ -122,16 +128,18 @@ def overridden(settings: Settings, overrides: Overrides) -> Settings:
     other.
     """
     found = overrides.on(settings)
-    for problem in _disagreements(found):
+    for problem in disagreements(found):
         raise ConfigError(f"--set {', '.join(overrides.names)}: {problem}")
     return found
 
 
-def _disagreements(settings: Settings) -> Iterable[str]:
+def disagreements(settings: Settings) -> Iterable[str]:
     """Name settings that are valid one by one and forbidden together."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
+        yield problem
+    if problem := settings.log.problem():
         yield problem
     for read in (settings.watch.heartbeat, settings.alerts.quiet_minutes, settings.metrics.address):
         try:

@@ -1,10 +1,11 @@
-"""Where the keys of venues are: in the environment, in `.env` next to config.toml, or in the system's keyring.
+"""Where the keys of venues are: the environment, systemd's credentials, `.env` next to config.toml, the system's keyring.
 
 They are looked for in this order, by the same names in each place (`[venues.NAME] key_env`, `secret_env`,
 `passphrase_env`; a demo's with `DEMO_` before them). All parts of a key must be in one place, the first that has any of
 them: halves of two keys are no key. Every value is masked before it is used.
 """
 
+import contextlib
 import os
 import re
 import stat
@@ -17,13 +18,14 @@ from arb.config.keyring import SystemKeyring
 from arb.config.settings import Settings
 from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
+from arb.files import whole_text
 from arb.masking import SECRET_LENGTH_MIN, SECRETS
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.registry import spec_of
 
 ENV_FILE = ".env"
 ALERT_URLS, WAKE_URLS = "ARB_ALERT_URLS", "ARB_WAKE_URLS"
-"""The names of the receivers of alerts, which have the same three places; the addresses are separated by spaces."""
+"""The names of the receivers of alerts, which have the same places; the addresses are separated by spaces."""
 LENGTH_MAX = 256
 GIT_TIMEOUT_S = 10.0
 
@@ -36,12 +38,13 @@ class Place(StrEnum):
     """Where a key can be, the first looked at first."""
 
     ENVIRONMENT = "environment"
+    CREDENTIALS = "systemd credentials"
     FILE = ENV_FILE
     KEYRING = "keyring"
 
 
 class KeyPlaces:
-    """The three places, as one command sees them; `folder` is that of config.toml."""
+    """The places, as one command sees them; `folder` is that of config.toml."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, keyring: SystemKeyring) -> None:
         self.file = folder / ENV_FILE
@@ -75,12 +78,15 @@ class KeyPlaces:
 
         Raises `ConfigError` for a file that others may read or that cannot be read.
         """
+        names = tuple(names)
         if place is Place.KEYRING:
             source: Mapping[str, str] = {} if self.keyring.problem() else self.keyring.entries(names)
         elif place is Place.FILE:
             if self._in_file is None:
                 self._in_file = read_env_file(self.file)
             source = self._in_file
+        elif place is Place.CREDENTIALS:
+            source = dict(_in_credentials(self._environment, names))
         else:
             source = self._environment
         found = {name: source[name] for name in names if source.get(name)}
@@ -121,6 +127,8 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
     names = {name for chosen in settings.venues.every().values() for name in chosen.every_key_name()}
     names |= {ALERT_URLS, WAKE_URLS}
     SECRETS.hide(environment.get(name, "") for name in names)
+    with contextlib.suppress(ConfigError):
+        SECRETS.hide(secret for _, secret in _in_credentials(environment, names))
     path = folder / ENV_FILE
     try:
         text = path.read_text("utf-8-sig", "surrogateescape") if path.is_file() else ""
@@ -131,6 +139,26 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
         if match is not None and match.group(1) in names:
             value = _VALUE.fullmatch(match.group(2).strip())
             SECRETS.hide({match.group(2).strip(), *(filter(None, value.groups()) if value else ())})
+
+
+def _in_credentials(environment: Mapping[str, str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the secrets in `$CREDENTIALS_DIRECTORY`, a file for each name; a line break at its end is not part of it.
+
+    Raises `ConfigError` for a file that cannot be read, or that every user may read.
+    """
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    for name in names if folder else ():
+        path = Path(folder) / name
+        try:
+            if path.stat().st_mode & 0o007:
+                raise ConfigError(f"{path}: every user may read your keys: chmod 400 {path}")
+            yield name, whole_text(path).rstrip("\n")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: is no text in UTF-8") from None
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ def database_url(settings: Settings, mode: str, override: str | None = None) -> 
         _warn_of_password()
     url = override or settings.store.url or DEFAULT_URL
     if url.endswith(MODE_FILE):
-        url = f"{url.removesuffix(MODE_FILE)}/{_name(settings.venues, mode)}.sqlite"
+        url = f"{url.removesuffix(MODE_FILE)}/{ledger_name(settings.venues, mode)}.sqlite"
     problem = url_problem(url)
     if problem is not None:
         raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")
@@ -41,7 +41,7 @@ def _warn_of_password() -> None:
     )
 
 
-def _name(venues: VenuesSettings, mode: str) -> str:
+def ledger_name(venues: VenuesSettings, mode: str) -> str:
     if mode == Mode.LIVE:
         return DEMO if venues.are_demos else mode
     return f"{mode}-{DEMO}" if mode == Mode.PAPER and venues.are_demos else mode

@@ -7,6 +7,7 @@ the stores. No setting holds a secret: keys are named by the environment variabl
 import re
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -42,6 +43,49 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogPlace(StrEnum):
+    """`FILE`: next to the engine's journal."""
+
+    STDERR = "stderr"
+    FILE = "file"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The log's form and place. `modules`: levels of single modules of arb, as `{"arb.venues.gate": "debug"}`.
+
+    `files_max` files of `file_max_mb` (10^6 bytes) each are kept.
+    """
+
+    modules: dict[str, str] = {}
+    format: LogFormat = LogFormat.TEXT
+    to: LogPlace = LogPlace.STDERR
+    file_max_mb: int = 20
+    files_max: int = 5
+
+    def problem(self) -> str | None:
+        """Return why these settings cannot be used, or None."""
+        package = Path(__file__).parent.parent
+        for name, level in self.modules.items():
+            top, *inner = name.split(".")
+            place = package.joinpath(*inner)
+            if top != package.name or not (place.is_dir() or place.with_suffix(".py").is_file()):
+                return f'[log] modules: "{name}" is no module of arb: name one as log lines do, for example "arb.live.node"'
+            if level not in list(LogLevel):
+                return f'[log] modules."{name}" = "{level}": give one of {", ".join(LogLevel)}'
+        if self.file_max_mb < 1:
+            return "[log] file_max_mb = 0: give at least 1"
+        if self.files_max < 2:
+            return (
+                f"[log] files_max = {self.files_max}: give at least 2: the file that is written, and the one before it"
+            )
+        return None
 
 
 AUTO = ("auto",)
@@ -207,6 +251,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    log: LogSettings = LogSettings()
     coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()

@@ -20,7 +20,7 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
     """
     from arb.store.ledger.database import mask_url  # late: it loads SQLAlchemy
 
-    document: dict[str, Any] = _plain(settings)
+    document = plain_values(settings)
     if settings.run.chooses:
         (document["run"]["symbols"],) = settings.run.symbols
     document["store"]["url"] = mask_url(settings.store.url)
@@ -35,6 +35,12 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
         for variable in venue.key_names().values()
     }
     return document
+
+
+def plain_values(settings: Settings) -> dict[str, Any]:
+    """Return the settings as nested plain values, with nothing masked: proxy, URLs and heartbeat may hold secrets."""
+    found: dict[str, Any] = _plain(settings)
+    return found
 
 
 def as_toml(settings: Settings, environment: Mapping[str, str]) -> str:

@@ -41,6 +41,7 @@ from arb.core.messages.events import (
     HaltAsked,
     InstrumentListed,
     InstrumentUnlisted,
+    LimitsChanged,
     OrderAccepted,
     OrderFilled,
     OrderQueried,
@@ -51,6 +52,7 @@ from arb.core.messages.events import (
     PrivateDown,
     PrivateUp,
     QueueDrained,
+    Request,
     ResumeAsked,
     RunEnded,
     RunStarted,
@@ -66,6 +68,7 @@ from arb.core.messages.events import (
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord, RunRecord
+from arb.core.messages.recovery_records import HaltRequest
 from arb.core.messages.timers import (
     BalancesTimer,
     DriftTimer,
@@ -97,7 +100,7 @@ from arb.core.trades.flatten import Flattener
 from arb.core.trades.one_venue import OneVenueTrades
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.repairer import LegRepairer
-from arb.core.trades.strategy import AT_ONCE, NEVER, ONCE_READ, RulesChanged, RunEnding, Strategy, Woken
+from arb.core.trades.strategy import AT_ONCE, NEVER, ONCE_READ, HealthChanged, RulesChanged, RunEnding, Strategy, Woken
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade
 from arb.core.universe.chosen_symbols import ChosenSymbols
@@ -182,6 +185,7 @@ class Engine:
             ResumeAsked: self._on_resume,
             FlattenAsked: self._on_flatten,
             AlertAcknowledged: self._on_acknowledged,
+            LimitsChanged: self._on_limits,
             ShutdownAsked: self._on_shutdown,
             RunEnded: self._on_run_ended,
         }
@@ -380,7 +384,7 @@ class Engine:
         state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
-        self.state.blocks.put(Block(Source.SHUTDOWN, text="shutting down"))
+        self.state.blocks.put(Block(Source.SHUTDOWN, text=f"shutting down{f' (by {event.by})' if event.by else ''}"))
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
         self.strategy.on_event(RunEnding(event.t_ns))
@@ -478,16 +482,27 @@ class Engine:
             self.state.incident(kind, event.text, event.t_ns)
 
     def _on_halt(self, event: HaltAsked) -> None:
-        self.state.halt(HaltReason.ASKED, event.reason, event.t_ns)
+        self.state.halt(HaltReason.ASKED, event.text, event.t_ns, asked=_asked(event))
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.state.control.resume(event.t_ns, event.allow_loss)
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
-        self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)
+        self.state.incident(IncidentKind.RESUMED, event.text, event.t_ns, severity=Severity.INFO)
+
+    def _on_limits(self, event: LimitsChanged) -> None:
+        self.state.take_limits(event.limits)
+        self.fee_assets.limits_changed()
+        self.strategy.on_event(HealthChanged(tuple(dict.fromkeys(symbol for _, symbol in self.state.instruments))))
+        text = f"{'; '.join(event.changes)} (by {event.by})"
+        self.state.incident(IncidentKind.SETTINGS_CHANGED, text, event.t_ns, severity=Severity.INFO)
 
     def _on_acknowledged(self, event: AlertAcknowledged) -> None:
         self.state.out.persist(event.record())
 
     def _on_flatten(self, event: FlattenAsked) -> None:
-        self.flattener.begin(event.reason, event.t_ns)
+        self.flattener.begin(event.text, event.t_ns, _asked(event))
+
+
+def _asked(event: Request) -> HaltRequest | None:
+    return HaltRequest(event.by, event.t_ns, event.reason) if event.by else None

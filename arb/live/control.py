@@ -10,7 +10,8 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,15 @@ from arb.files import whole
 from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.measured_loop import Turns
+from arb.process import user_name
 
 HALT_POLL_S = 0.2
 LINE_LIMIT = 65_536
 # The kernel allows 108 bytes for the path of a Unix socket; longer ones are reached through their directory instead.
 SOCKET_PATH_MAX = 100
 DESCRIPTORS = "/proc/self/fd"
+PEER = struct.Struct("iII")
+"""Process, user and group of a socket's other end (unix(7))."""
 
 Document = dict[str, Any]
 """A request, or its answer, as one JSON object."""
@@ -99,6 +103,14 @@ def read_halt_file(journal: Path) -> str | None:
         return f"halt file unreadable: {error.strerror}"
 
 
+def halt_file_user(journal: Path) -> str:
+    """Return the owner of the halt file, who is this user where there is none any more."""
+    try:
+        return user_name(halt_file(journal).lstat().st_uid)
+    except OSError:
+        return user_name()
+
+
 def remove_halt_file(journal: Path) -> bool:
     try:
         halt_file(journal).unlink()
@@ -127,7 +139,9 @@ class ControlRequests:
         self._inventory = inventory
 
     def answer(self, request: Document) -> Document:
+        """Return the answer to a request; `peer` in it is the user who asks, as the system knows them."""
         event: AnyEvent
+        by = str(request.get("peer", ""))
         reason = clean(str(request.get("reason", "operator")))  # bytes that are no text would end the journal
         match request.get("do"):
             case "status":
@@ -135,21 +149,21 @@ class ControlRequests:
             case "inventory":
                 return {"inventory": msgspec.to_builtins(self._inventory())}
             case "halt":
-                event = HaltAsked(reason=reason)
+                event = HaltAsked(reason=reason, by=by)
             case "resume":
                 try:
-                    event = ResumeAsked(reason=reason, allow_loss=_allowance(request.get("allow_loss")))
+                    event = ResumeAsked(reason=reason, by=by, allow_loss=_allowance(request.get("allow_loss")))
                 except ValueError as error:
                     return {"error": str(error)}
             case "flatten":
-                event = FlattenAsked(reason=reason)
+                event = FlattenAsked(reason=reason, by=by)
             case "acknowledge":
                 try:
                     event = _acknowledgement(request, reason)
                 except ValueError as error:
                     return {"error": str(error)}
             case other:
-                known = "status, inventory, halt, resume, flatten or acknowledge"
+                known = "status, inventory, halt, resume, flatten, acknowledge or reload"
                 return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
@@ -182,7 +196,16 @@ def _allowance(text: object) -> Decimal | None:
 
 
 class ControlServer:
-    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
+    """`answer` answers a request; `reload`, which takes longer, the request to read the settings again, by whom."""
+
+    def __init__(
+        self,
+        journal: Path,
+        answer: Callable[[Document], Document],
+        turns: Turns | None = None,
+        reload: Callable[[str], Awaitable[Document]] | None = None,
+    ) -> None:
+        self._reload = reload
         self._path = socket_path(journal)
         self._answer = answer
         self._turns = Turns() if turns is None else turns
@@ -200,16 +223,17 @@ class ControlServer:
                 self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _peer(writer.get_extra_info("socket"))
         try:
             while line := await reader.readline():
-                writer.write(await self._turns.named("control", self._reply(line)))
+                writer.write(await self._turns.named("control", self._reply(line, peer)))
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the client went away, or sent a line beyond the limit: our state is unaffected
         finally:
             writer.close()
 
-    async def _reply(self, line: bytes) -> bytes:
+    async def _reply(self, line: bytes, peer: str) -> bytes:
         """Answer a request; a status in more turns of the loop than one."""
         try:
             request = json.loads(line)
@@ -217,12 +241,22 @@ class ControlServer:
             return _line({"error": "not JSON"})
         if not isinstance(request, dict):
             return _line({"error": "not a JSON object"})
-        reply = self._answer(request)
+        if request.get("do") == "reload" and self._reload is not None:
+            return _line(await self._reload(peer))
+        reply = self._answer(request | {"peer": peer})
         if request.get("do") == "status":
             await asyncio.sleep(0)
             reply |= {"loop": self._turns.summary()}
             await asyncio.sleep(0)
         return _line(reply)
+
+
+def _peer(connection: socket.socket) -> str:
+    """Return the user at the other end; where the system does not tell, this process's: no other one may connect."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return user_name()
+    _, uid, _ = PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))
+    return user_name(uid)
 
 
 def _line(document: Document) -> bytes:

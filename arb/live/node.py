@@ -39,7 +39,7 @@ from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantErr
 from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down
 from arb.live.choosing import Chooser, SymbolKeeper
-from arb.live.control import read_halt_file
+from arb.live.control import halt_file_user, read_halt_file
 from arb.live.executor import Executor
 from arb.live.parts import Job, Parts
 from arb.live.recovered_state import left_open, present_accounts, restored_from, restored_on
@@ -219,9 +219,9 @@ class Node:
             take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
         for venue, listed in groupby(universe.instruments, attrgetter("venue")):
             take(VenueListed(venue=venue, instruments=tuple(listed)))
-        reason = None if parts.halt_file_of is None else read_halt_file(parts.halt_file_of)
-        if reason is not None:
-            take(HaltAsked(reason=reason))
+        file_of = parts.halt_file_of
+        if file_of is not None and (reason := read_halt_file(file_of)) is not None:
+            take(HaltAsked(reason=reason, by=halt_file_user(file_of)))
 
     async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
         """Take the venues' clocks, and request all balances; a venue that does not answer is asked again while trading."""
@@ -424,7 +424,8 @@ class Node:
         runner, engine = self.runner, self.engine
         if runner.fatal is None and not runner.finished.is_set():
             deadline_s = self._parts.settings.timing.shutdown_deadline_s
-            runner.emit(ShutdownAsked(deadline_ns=self._parts.clock.wall_ns() + deadline_s * NS_PER_S))
+            deadline_ns = self._parts.clock.wall_ns() + deadline_s * NS_PER_S
+            runner.emit(ShutdownAsked(deadline_ns=deadline_ns, by=self._parts.stopped_by()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
         await self._executor.close()

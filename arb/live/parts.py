@@ -18,7 +18,7 @@ from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
 from arb.live.delays import Delays
 from arb.live.recovered_state import Recoverable
-from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
+from arb.live.runner import JournalWriter, LedgerWriter, OnAlert, TapeWriter
 from arb.live.universe import Universe
 from arb.market.instrument import Instrument
 from arb.measured_loop import Turns
@@ -50,6 +50,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     frames. `sync` makes the journal survive a power cut; None: it need not. `upkeep` does a piece of the work that keeps the
     journal small and returns whether there was one; None: it may grow. `recall` searches the whole journal for orders, given
     accounts' former names; None: no search. `halt_file_of`: the journal whose halt file is read; None: there is none.
+    `stopped_by`: the signal that ends the run, "" for none.
     `dropped`: the count of untraded opportunities that the ledger could not take. `dedicated`: venues whose accounts have no
     other user. `jobs`: further jobs of the run; the end of one stops trading. `views`: the displays of the run, which may
     break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the
@@ -73,13 +74,14 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     make_universe: Callable[[Iterable[Instrument], Mapping[str, tuple[str, ...]]], Universe]
     make_books: Callable[[Universe], Books]
     make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
-    on_alert: Callable[[str], None]
+    on_alert: OnAlert
     dropped: Callable[[], int] = int
     waits_for_venues: bool = False
     sync: Callable[[], Awaitable[None]] | None = None
     upkeep: Callable[[], Awaitable[bool]] | None = None
     recall: Callable[[RecallOrders, Mapping[str, str]], Awaitable[OrdersRecalled]] | None = None
     halt_file_of: Path | None = None
+    stopped_by: Callable[[], str] = str
     dedicated: frozenset[str] = frozenset()
     tape: Tape | None = None
     jobs: Callable[[], Iterable[Job]] = tuple

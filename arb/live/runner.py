@@ -29,7 +29,7 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.intents import Intent
-from arb.core.messages.records import OpportunityRecord
+from arb.core.messages.records import IncidentRecord, OpportunityRecord, PairRecord
 from arb.errors import ArbError, StoreError
 from arb.live.delays import DECISION, ENTRY, INTENT, ORDER, WRITE, Delays
 from arb.market.feed import NOTHING, FrameResult
@@ -46,6 +46,8 @@ TURNS_WAITED = 8
 """How many turns of the loop unread bytes are waited for; after that they are waited for by the clock."""
 POLL_S = 0.001
 _NONE: frozenset[str] = frozenset()
+OnAlert = Callable[[str, int | None], None]
+"""Called with the text of an alert, and the id of the pair it is about, if any."""
 
 
 class JournalWriter(Protocol):
@@ -94,7 +96,7 @@ class Runner:
         feeds: Mapping[str, MarketFeed],
         clock: Clock,
         last_seq: int,
-        on_alert: Callable[[str], None],
+        on_alert: OnAlert,
         tape: TapeWriter | None = None,
         turns: Turns | None = None,
         delays: Delays | None = None,
@@ -355,7 +357,10 @@ class Runner:
                 self._executor.perform(outward)
         for command in commands:
             if isinstance(command, Alert):
-                self._alert(command.text)
+                self._alert(command.text, _pair_of(command, commands))
+            elif isinstance(command, Persist) and isinstance(command.record, PairRecord):
+                pair = command.record
+                log.debug("%s of %s is %s", pair.kind, pair.symbol, pair.state, extra={"pair_id": pair.id})
             elif isinstance(command, RequestBook):
                 self._feeds[command.connection].resync(command.native_symbol)
             elif isinstance(command, Finish):
@@ -393,5 +398,12 @@ class Runner:
         if self.fatal is None:
             self.fatal = error
             log.critical("trading stops: %s", error, exc_info=not isinstance(error, ArbError))
-            self._alert(f"trading stops: {error}")
+            self._alert(f"trading stops: {error}", None)
             self.finished.set()
+
+
+def _pair_of(alert: Alert, commands: Iterable[AnyCommand]) -> int | None:
+    """Return the pair that an alert is about: that of its incident in the same step."""
+    records = [command.record for command in commands if isinstance(command, Persist)]
+    incidents = [record for record in records if isinstance(record, IncidentRecord)]
+    return next((one.pair_trade_id for one in incidents if alert.text == f"{one.kind}: {one.text}"), None)

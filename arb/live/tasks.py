@@ -22,7 +22,7 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
-from arb.live.control import HALT_POLL_S, halt_file, read_halt_file
+from arb.live.control import HALT_POLL_S, halt_file, halt_file_user, read_halt_file
 from arb.market.instrument import Instrument
 from arb.venues.kit.base import EventListener, OrderGateway
 
@@ -280,7 +280,7 @@ async def poll_halt_file(journal: Path, listener: EventListener) -> None:
         # Checked by its name only, five times a second: a failing open takes ten times as long.
         reason = read_halt_file(journal) if os.access(place, os.F_OK, follow_symlinks=False) else None
         if reason is not None and reason != seen:
-            listener(HaltAsked(reason=reason))
+            listener(HaltAsked(reason=reason, by=halt_file_user(journal)))
         seen = reason
         await asyncio.sleep(HALT_POLL_S)
 

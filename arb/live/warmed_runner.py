@@ -49,7 +49,7 @@ class WarmedRunner:
             feeds=feeds,
             clock=clock,
             last_seq=0,
-            on_alert=lambda _: None,
+            on_alert=lambda *_: None,
         )
         connection = next(iter(feeds))
         self._reader = FrameReader(lambda raw: self._runner.on_frame(connection, clock.wall_ns(), raw), lambda *_: None)

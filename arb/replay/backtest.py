@@ -317,7 +317,7 @@ class Backtest:
             make_universe=lambda *_: Universe(capture.instruments, capture.scales, books.rows),
             make_books=lambda _: books,
             make_feeds=make_feeds,
-            on_alert=lambda _: None,
+            on_alert=lambda *_: None,
             dropped=self._dropped,
         )
 

@@ -44,7 +44,7 @@ async def _serve(
     server = SandboxServer(SystemClock(), port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    on_stop_signal(loop, stopped.set)
+    on_stop_signal(loop, lambda _: stopped.set())
     broken = _stop_when_broken(loop, stopped)
     try:
         line = as_line(await server.start())

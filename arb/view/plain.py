@@ -36,6 +36,11 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     )
 
 
+def brief(state: dict[str, Any]) -> str:
+    """Return trading state, exposure and net in one short line."""
+    return f"{standing(state)} | unhedged {short_amount(state['unhedged_notional'])} | net {net_text(state)}"
+
+
 def notices(state: dict[str, Any]) -> list[str]:
     """Return the causes that keep pairs from opening, and their ends; of a partial state, those that it has."""
     found = [f"{stopped(stop)}; {stop['ends']}" for stop in state.get("stops", ())]

@@ -81,6 +81,9 @@ class HeldLog:
                 self._lines.append(found)
             return len(text)
 
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
     def flush(self) -> None:
         """Flush what was passed on."""
         if not self._held:

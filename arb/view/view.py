@@ -17,7 +17,8 @@ from typing import Any
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.errors import ArbError
-from arb.view.plain import line
+from arb.process import ServiceManager
+from arb.view.plain import brief, line
 from arb.view.summary import state_in_parts
 from arb.view.tty import LEAVE, HeldLog, blocked, modes_of, own_way_to, set_modes
 
@@ -97,6 +98,21 @@ async def log_lines(engine: Engine, clock: Clock, mark: str, beside: Beside) -> 
     while True:
         await asyncio.sleep(LINE_EVERY_S)
         log.info("%s", line(await present(engine, clock, beside), mark))
+
+
+async def keep_alive(manager: ServiceManager) -> None:
+    """Report to the service manager that trading has begun, and then signs of life, each from a turn of this loop."""
+    manager.notify("READY=1")
+    while True:
+        manager.notify("WATCHDOG=1")
+        await asyncio.sleep(manager.beat_s)
+
+
+async def keep_status(manager: ServiceManager, engine: Engine, clock: Clock, beside: Beside) -> None:
+    """Show the present state in the service manager's status line until cancelled."""
+    while True:
+        manager.notify(f"STATUS={brief(await present(engine, clock, beside))}")
+        await asyncio.sleep(LINE_EVERY_S)
 
 
 async def present(engine: Engine, clock: Clock, beside: Beside) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import logging
 import shutil
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
@@ -15,6 +17,7 @@ from arb.masking import clean
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
+from arb.view.health import BLOCKED_S, NOTHING_OPENS, Fault, fault_of_alerts, faults_of
 from arb.watch import notices
 from arb.watch.due import Rules, due_now, message
 from arb.watch.engine import EngineSigns
@@ -63,23 +66,37 @@ class Companion:
         self._run: dict[str, Any] | None = None
         self._today: Mapping[str, Any] = {}
         self._disk_free_bytes: int | None = None
-        self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = 0
+        self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = self._opened_ns = 0
         self._trouble = ""
         self._since: dict[str, int] = {}
         self._found: list[Notice] = []
         self._logged: dict[str, str] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Step until stopped. A bug in one step is logged and ends nothing: a missing message is better than no companion."""
+    def run(self, stop: threading.Event, beat: Callable[[], object]) -> None:
+        """Step until stopped, with a beat each second. A bug in one step is logged and ends nothing: a missing message is
+        better than no companion.
+        """
         threading.Thread(target=self._signs.run, args=(stop,), daemon=True).start()
+        beaten_ns = 0
         while not stop.wait(STEP_S):
             try:
                 self.step()
             except Exception as error:  # a bug in one step must not end the companion
                 self._log("companion", f"{type(error).__name__}: {error}")
+            if self._clock.monotonic_ns() - beaten_ns >= NS_PER_S:
+                beaten_ns = self._clock.monotonic_ns()
+                beat()
+
+    def take(self, settings: Settings) -> None:
+        """Let `[alerts]` and `[watch]` hold as they are in these settings, but for `cancel`, which needs keys."""
+        watch = msgspec.structs.replace(settings.watch, cancel=self._settings.watch.cancel)
+        self._settings = msgspec.structs.replace(self._settings, alerts=settings.alerts, watch=watch)
+        self._rules = Rules.of(settings.alerts)
 
     def step(self) -> None:
         now_ns = self._clock.wall_ns()
+        if self._signs.whole_state.get("state") not in NOTHING_OPENS:
+            self._opened_ns = now_ns
         if now_ns - self._asked_ns >= READ_EVERY_NS:
             self._asked_ns = now_ns
             self._read(now_ns)
@@ -190,6 +207,20 @@ class Companion:
             disk_free_bytes=self._disk_free_bytes,
             receivers={each.name: (each.taken, each.failures) for each in self._receivers},
         )
+
+    def faults(self) -> list[Fault]:
+        """Return the engine's faults by the latest state and the latest read of the ledger, the worst first."""
+        if not self._is_running():
+            return [Fault("dead", f"the engine has given no sign for {self._signs.silent_s:.0f} s")]
+        try:
+            found = list(faults_of(self._signs.whole_state, self._settings.timing.leg_deadline_ms))
+        except (KeyError, TypeError) as error:
+            return [Fault("dead", f"the engine's state cannot be read ({error}): run one version of arb")]
+        if self._clock.wall_ns() - self._opened_ns < BLOCKED_S * NS_PER_S:
+            found = [fault for fault in found if fault.word != "blocked"]
+        if self._trouble:
+            return [*found, Fault("alerts", f"not known: {self._trouble}")]
+        return [*found, *fault_of_alerts([row for row in self._rows if row["acknowledged_ns"] is None])]
 
     def _beat(self) -> None:
         """Request the heartbeat's address."""

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from arb.clock import NS_PER_S
-from arb.errors import ConfigError
 
 
 class Seen(NamedTuple):
@@ -300,14 +298,3 @@ class Metrics(Collector):
                 yield described.family(name, seen)
             except (KeyError, TypeError, ValueError, AttributeError):
                 continue  # the engine gives no sign, or is of another version
-
-
-def serve(address: tuple[str, int], seen: Callable[[], Seen]) -> None:
-    """Serve the metrics at `http://HOST:PORT/metrics` until the process ends; raises `ConfigError` where that cannot be."""
-    registry = CollectorRegistry()
-    registry.register(Metrics(seen))
-    host, port = address
-    try:
-        start_http_server(port, host, registry)
-    except OSError as error:
-        raise ConfigError(f"[metrics] listen: {host}:{port}: {error.strerror}: choose another address") from None

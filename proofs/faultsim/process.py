@@ -157,7 +157,7 @@ class Process:
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
             make_feeds=partial(build_feeds, sites, clock=self.clock, rng=self._rng, network=self._network),
-            on_alert=lambda text: None,
+            on_alert=lambda *_: None,
             sync=simulated.sync,
             upkeep=partial(self._keep_small, journal),
             recall=partial(_recall, journal),

@@ -222,7 +222,7 @@ class _Run:
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
             make_feeds=partial(build_feeds, sites, clock=clock, rng=self._rng, network=network),
-            on_alert=lambda text: None,
+            on_alert=lambda *_: None,
             tape=self._tape,
         )
 

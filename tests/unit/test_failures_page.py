@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from arb import errors
-from arb.app.health import WORDS
 from arb.core.messages.incidents import ALERTS, HaltReason, IncidentKind
 from arb.core.messages.reasons import Reason
 from arb.core.state.control import TradingState
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
+from arb.view.health import WORDS
 
 DOCTOR = re.compile(r'Check\(about, "(\w+)"\)')
 

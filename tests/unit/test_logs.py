@@ -1,13 +1,17 @@
 """Log lines: on their own thread, without a secret, and never in the way."""
 
 import io
+import json
 import logging
 import queue
+import re
+import time
+from pathlib import Path
 
 import pytest
 
 from arb.cli import main
-from arb.logs import BoundedQueueHandler, logging_to
+from arb.logs import BoundedQueueHandler, LogFile, logging_to
 from arb.masking import SECRETS, SecretMask
 
 SECRET = "hunter22-hunter22"
@@ -81,3 +85,50 @@ def test_nothing_that_others_wrote_passes_for_a_line_of_the_log() -> None:
     assert [line for line in lines if line.startswith("2026-01-01")] == []
     assert all(line.isprintable() for line in lines)
     assert sum("forged" in line for line in lines) >= 2
+
+
+def test_a_disk_that_takes_no_line_costs_lines_and_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(file=LogFile(Path("/dev/full"), 10**6, 2)):
+        for number in range(1000):
+            logging.getLogger("arb.test").info("line %d", number)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["arb: log file /dev/full: No space left on device: lines are lost until it can be written"]
+
+
+def test_lines_lost_meanwhile_are_counted_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, log = tmp_path / "away" / "a.log", logging.getLogger("arb.test")
+    file = LogFile(path, 10**6, 2)
+    path.parent.rmdir()
+    with logging_to(file=file):
+        log.info("one")
+        log.info("two")
+        while file.lost < 2:
+            time.sleep(0.001)
+        path.parent.mkdir()
+        log.info("three")
+    last, lost = path.read_text().splitlines()
+    assert last.endswith(": three") and "2 log lines are missing here" in lost
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_modules_have_levels_of_their_own_until_they_are_set_again() -> None:
+    stream, log = io.StringIO(), logging.getLogger("arb.test.inner")
+    with logging_to(stream, level="warning", modules={"arb.test": "debug"}) as logs:
+        log.debug("shown")
+        logging.getLogger("arb.other").info("not shown")
+        logs.set_levels("error", {})
+        log.warning("not shown")
+    assert [line.rpartition(": ")[2] for line in stream.getvalue().splitlines()] == ["shown"]
+
+
+def test_json_lines_are_objects_with_instant_level_module_message_and_ids() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, as_json=True) as logs:
+        logs.of_run(2**54)
+        logging.getLogger("arb.test").warning("forged\n{}", extra={"pair_id": 7})
+    (line,) = stream.getvalue().splitlines()
+    found = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("at"))
+    message = "forged\N{REPLACEMENT CHARACTER}{}"
+    ids = {"run_id": str(2**54), "pair_id": "7"}
+    assert found == {"level": "warning", "module": "arb.test", "message": message} | ids

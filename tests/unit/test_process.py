@@ -4,6 +4,7 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.process import no_interrupt_lost, own_folder
+from arb.process import ServiceManager, no_interrupt_lost, own_folder
 
 
 def _interrupt() -> None:
@@ -145,3 +146,38 @@ def test_a_folder_of_another_user_is_not_ours(tmp_path: Path) -> None:
     os.chown(folder, 65534, 65534)
     with pytest.raises(PermissionError, match="owner 65534"):
         own_folder(folder)
+
+
+def _listening(address: str) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listening.bind(address)
+    listening.settimeout(2.0)
+    return listening
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_manager_gets_each_message_at_its_socket(tmp_path: Path, abstract: bool) -> None:
+    named = f"arb-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with _listening(f"\0{named}" if abstract else named) as listening:
+        manager = ServiceManager({"NOTIFY_SOCKET": f"@{named}" if abstract else named})
+        manager.notify("READY=1", "STATUS=a\nREADY=0")
+        assert manager and listening.recv(1000) == b"READY=1\nSTATUS=a READY=0"
+
+
+def test_a_service_manager_that_takes_no_message_or_is_none_costs_no_wait(tmp_path: Path) -> None:
+    with _listening(str(tmp_path / "full")):
+        full = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "full")})
+        for _ in range(10_000):  # more than its socket holds
+            full.notify("WATCHDOG=1")
+    ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
+    assert not ServiceManager({})
+
+
+@pytest.mark.parametrize(
+    ("limit_us", "of", "beat_s"),
+    [("", "", 10.0), ("30000000", "", 10.0), ("3000000", "", 1.0), ("3000000", "1", 10.0), ("soon", "", 10.0)],
+)
+def test_three_beats_fit_into_the_limit_of_a_watchdog_that_watches_this_process(
+    limit_us: str, of: str, beat_s: float
+) -> None:
+    assert ServiceManager({"WATCHDOG_USEC": limit_us, "WATCHDOG_PID": of}).beat_s == beat_s

@@ -228,6 +228,9 @@ class FeeAssets:
             need = self._needs[venue] = sum(each[: state.limits.max_open_pairs], ZERO) / FUNDS_SHARE
         return need
 
+    def limits_changed(self) -> None:
+        self._needs.clear()
+
     # Reports.
 
     def _report_unsupported(self, before: Instrument | None, now: Instrument, now_ns: int) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from arb.core.messages.records import AcknowledgementRecord
 from arb.core.messages.recovery_records import OpenPair
+from arb.core.messages.settings import Limits
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
@@ -405,22 +406,43 @@ class TroubleReported(Event, frozen=True, kw_only=True, tag="TroubleReported"):
     venue: str | None = None
 
 
-class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
+class Request(Event, frozen=True, kw_only=True):
+    """A person's request, with the `reason`, and `by` whom: a user of this machine, "" in older journals."""
+
     reason: str
+    by: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.reason} (by {self.by})" if self.by else self.reason
 
 
-class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
-    """The user allows new pairs again, with a reason.
+class HaltAsked(Request, frozen=True, kw_only=True, tag="HaltAsked"):
+    pass
+
+
+class ResumeAsked(Request, frozen=True, kw_only=True, tag="ResumeAsked"):
+    """The user allows new pairs again.
 
     `allow_loss`: the loss allowed from now until the UTC day ends, in quote, > 0; None does not change the day's limit.
     """
 
-    reason: str
     allow_loss: Decimal | None = None
 
 
-class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
-    reason: str
+class FlattenAsked(Request, frozen=True, kw_only=True, tag="FlattenAsked"):
+    pass
+
+
+class LimitsChanged(Event, frozen=True, kw_only=True, tag="LimitsChanged"):
+    """The settings were read again, `by` whose request: these limits hold from now on.
+
+    `changes`: each setting that changed, with its value before and now, for people.
+    """
+
+    limits: Limits
+    changes: tuple[str, ...]
+    by: str
 
 
 class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged"):
@@ -438,9 +460,10 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged
 
 
 class ShutdownAsked(Event, frozen=True, kw_only=True, tag="ShutdownAsked"):
-    """The process is to end: open nothing, finish open pairs until `deadline_ns`."""
+    """The process is to end: open nothing, finish open pairs until `deadline_ns`. `by`: a signal, "" for none, or not known."""
 
     deadline_ns: int
+    by: str = ""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
@@ -482,6 +505,7 @@ AnyEvent = (
     | HaltAsked
     | ResumeAsked
     | FlattenAsked
+    | LimitsChanged
     | AlertAcknowledged
     | ShutdownAsked
     | RunEnded

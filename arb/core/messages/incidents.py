@@ -61,6 +61,7 @@ class IncidentKind(StrEnum):
     ROW_REFUSED = "row_refused"
     RULES_CHANGED = "rules_changed"
     SNAPSHOT_FAILED = "not_surveyed"
+    SETTINGS_CHANGED = "settings_changed"
     STALE_BOOK = "stale_book"
     STOP_LIFTED = "stop_lifted"
     STORE = "store"

@@ -94,6 +94,14 @@ class DayCredit(msgspec.Struct, frozen=True):
     value: Decimal
 
 
+class HaltRequest(msgspec.Struct, frozen=True):
+    """Who asked for a halt or a flatten, when (ns UTC), and for what reason."""
+
+    by: str
+    ns: int
+    reason: str
+
+
 class LateLeg(msgspec.Struct, frozen=True):
     """A pair that was unhedged beyond its deadline: nothing opens in its symbol, nor at its venues.
 
@@ -147,7 +155,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     `day_loss_reached` whether it was; `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8`
     the cost of wrong presumptions of absence on the day, >= 0; `day_unfilled` the part of `day_notional` that closed pairs did
     not trade; `day_refused` the smallest pair that the daily notional refused since the last opening, 0: none; `day_stops` the
-    limits on a day whose alerts are open.
+    limits on a day whose alerts are open; `asked` who asked for the halt, None: the engine itself, or not known.
     """
 
     halted: str | None
@@ -175,6 +183,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     day_unfilled: Decimal = Decimal(0)
     day_refused: Decimal = Decimal(0)
     day_stops: tuple[DayStop, ...] = ()
+    asked: HaltRequest | None = None
 
 
 class Residual(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from itertools import permutations
 
 import msgspec
 
+from arb.clock import utc_text
 from arb.core.messages.incidents import some
 from arb.core.messages.reasons import Reason
 from arb.core.messages.settings import Limits
@@ -72,6 +73,12 @@ def known_stops(control: Control, limits: Limits, now_ns: int) -> list[Stop]:
         if block.holds(now_ns):
             of_source.setdefault(block.source, []).append(block)
     found = [_of_blocks(source, blocks) for source, blocks in of_source.items()]
+    if (asked := control.asked) is not None:
+        note = f", by {asked.by} at {utc_text(asked.ns)[:16]} UTC: {asked.reason}"
+        found = [
+            msgspec.structs.replace(stop, text=stop.text + note) if stop.cause == Source.HALT.word else stop
+            for stop in found
+        ]
     with localcontext(DECIMALS):
         found += [_of_day(of_it, now_ns) for of_it in of_day(control, limits, now_ns) if of_it.is_reached]
     return found

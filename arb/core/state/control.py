@@ -24,6 +24,7 @@ from arb.core.messages.recovery_records import (
     ControlRecord,
     DayCredit,
     DayStop,
+    HaltRequest,
     LateLeg,
     ReadLag,
     StoppedAsset,
@@ -130,9 +131,18 @@ class Control:
         self.read_lags: tuple[ReadLag, ...] = ()
         self.wrong_presumptions: tuple[WrongPresumption, ...] = ()
         self.day_presumed_e8 = 0
+        # Who asked for the halt, None: the engine itself, or not known.
+        self.asked: HaltRequest | None = None
+
+    def take_limits(self, limits: Limits) -> None:
+        """Let other limits hold. A larger `daily_loss_quote` lifts no loss that was reached: a resumption can allow more."""
+        usual, before = -to_e8(limits.daily_loss_quote), self._usual_floor_e8
+        self._limits, self._usual_floor_e8 = limits, usual
+        if self.day_floor_e8 == before:
+            self.day_floor_e8 = usual
 
     def restore(self, record: ControlRecord) -> None:
-        self.halted = record.halted
+        self.halted, self.asked = record.halted, record.asked
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
         self.day_floor_e8 = self._usual_floor_e8 if record.day_floor_e8 is None else record.day_floor_e8
@@ -195,11 +205,11 @@ class Control:
             return TradingState.REDUCING
         return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
 
-    def flatten(self) -> bool:
+    def flatten(self, asked: HaltRequest | None) -> bool:
         """Begin to flatten, despite other halts; return whether that is news."""
         if self.flattening:
             return False
-        self.halted = HaltReason.FLATTENING.value
+        self.halted, self.asked = HaltReason.FLATTENING.value, asked
         return True
 
     def flattened(self) -> None:
@@ -253,12 +263,12 @@ class Control:
         self.day_credits[key] = total
         return True
 
-    def halt(self, reason: HaltReason) -> bool:
+    def halt(self, reason: HaltReason, asked: HaltRequest | None = None) -> bool:
         """Stop opening; return whether that is news. Any other reason takes the place of the one that lifts itself."""
         lifts_itself = self.halted == HaltReason.LEG_DEADLINE.value
         if self.halted is not None and (not lifts_itself or reason is HaltReason.LEG_DEADLINE):
             return False
-        self.halted = reason.value
+        self.halted, self.asked = reason.value, asked
         return True
 
     def resume(self, now_ns: int, allow_loss: Decimal | None = None) -> None:
@@ -270,7 +280,7 @@ class Control:
         if allow_loss is not None:
             self.day_floor_e8 = self.day_net_e8 - to_e8(allow_loss)
             self.day_loss_reached = False
-        self.halted = None
+        self.halted = self.asked = None
         self.blocks.clear(Source.DRIFT)
         self._lift_stops()
         self.losses_in_a_row = 0
@@ -324,6 +334,7 @@ class Control:
             day_unfilled=self.day_unfilled,
             day_refused=self.day_refused,
             day_stops=tuple(stop for _, stop in sorted(self.day_stops.items())),
+            asked=self.asked,
             consecutive_losses=self.losses_in_a_row,
             clean_pairs=self.clean_pairs,
             exposure_day_utc=self.exposure.day_utc,

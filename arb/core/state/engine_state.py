@@ -16,6 +16,7 @@ from arb.core.books.sale_price import middle
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.legs import FlatNow
 from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.recovery_records import HaltRequest
 from arb.core.messages.settings import (
     CoinRule,
     HealthLimits,
@@ -233,6 +234,15 @@ class EngineState:
         # The cached answers of `required_edge_bps`, without skew.
         self._required_bps: dict[Route, Decimal] = {}
 
+    def take_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on; results that depend on them are computed again when next needed."""
+        self.limits = limits
+        self.control.take_limits(limits)
+        self.residuals.take_limit(limits.dust_total_max_quote)
+        self.leg_cost_bps = leg_cost_bps(limits.leg_cost)
+        for known in (self._limits, self._least_limits, self._required_bps):
+            known.clear()
+
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         found = self._limits.get((symbol, *venues))
         if found is None:
@@ -394,9 +404,16 @@ class EngineState:
         if severity is Severity.CRITICAL:
             self.out.alert(f"{kind}: {text}")
 
-    def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
+    def halt(
+        self,
+        reason: HaltReason,
+        text: str,
+        now_ns: int,
+        pair_id: int | None = None,
+        asked: HaltRequest | None = None,
+    ) -> None:
         """Stop opening pairs, also after a restart, and report the reason. A repeated halt is reported only for a pair."""
-        news = self.control.halt(reason)
+        news = self.control.halt(reason, asked)
         if news:
             self.out.persist(self.control.record(now_ns, text))
         if news or pair_id is not None:

@@ -41,6 +41,10 @@ class Residuals:
         self._away_dust: tuple[Residual, ...] = ()
         self._away_carried: tuple[Residual, ...] = ()
 
+    def take_limit(self, dust_total_max_quote: Decimal) -> None:
+        self._dust_total_max = dust_total_max_quote
+        self._unhedged = None
+
     def restore(self, record: ResidualsRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Residual]:
         """Restore the journalled residuals whose accounts are all `present`; return all others.
 

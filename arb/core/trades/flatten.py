@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.recovery_records import HaltRequest
 from arb.core.messages.timers import FlattenTimer, PairTimer
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.opening import TradeManager
@@ -33,10 +34,10 @@ class Flattener(Stepwise):
         self._legal_at = legal_at
         self._tried: Counter[str] = Counter()
 
-    def begin(self, reason: str, now_ns: int) -> None:
+    def begin(self, reason: str, now_ns: int, asked: HaltRequest | None) -> None:
         """Stop opening pairs, cancel our resting orders, and begin to trade residuals away."""
         self._tried.clear()
-        if self.state.control.flatten():
+        if self.state.control.flatten(asked):
             self.state.out.persist(self.state.control.record(now_ns, reason))
             self.state.incident(IncidentKind.FLATTENING, reason, now_ns)
         for order in self.manager.resting():

@@ -253,7 +253,9 @@ def shared_directory() -> Path:
         home = Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:  # as in a container that is started under a number
         home = HOMELESS
-    return home / SHARED if os.access(home, os.W_OK) and home != HOMELESS else HOMELESS / f"arb-{os.getuid()}"
+    own = home / SHARED
+    is_writable = os.access(own, os.W_OK) or os.access(home, os.W_OK)  # a service may see only `own` as writable
+    return own if is_writable and home != HOMELESS else HOMELESS / f"arb-{os.getuid()}"
 
 
 def _require_own(directory: Path) -> None:

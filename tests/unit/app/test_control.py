@@ -21,6 +21,7 @@ from arb.core.state.control import Control
 from arb.core.state.positions.holdings import KnownInventory
 from arb.errors import CheckFailed
 from arb.live.control import ControlRequests, ControlServer, Document, halt_file
+from arb.process import user_name
 from arb.store.journal.guards import AccountLocks, NoReserve
 from arb.store.journal.journal import Journal
 from arb.store.ledger.alerts import project
@@ -204,7 +205,7 @@ def test_an_acknowledgement_goes_to_the_running_engine_and_names_what_was_shown(
             project(connection, rows)
         answer = control.acknowledge(Settings(), msgspec.structs.replace(asking(db_url), ident="1", by="ann"))
     assert answer.obeyed and answer.document["engine"] == "told"
-    assert asked == [{"do": "acknowledge", "reason": "lunch", "alert": 1, "seen": 2, "by": "ann"}]
+    assert asked == [{"do": "acknowledge", "reason": "lunch", "alert": 1, "seen": 2, "by": "ann", "peer": user_name()}]
 
 
 @pytest.mark.parametrize("wrong", [{}, {"alert": "1", "seen": 2}, {"alert": 2, "seen": 1}, {"alert": 1, "seen": 2**63}])

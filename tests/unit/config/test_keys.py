@@ -54,8 +54,15 @@ def places(
     kept: Kept | None = None,
     *,
     file: Mapping[str, str] | None = None,
+    credentials: Mapping[str, str] | None = None,
 ) -> KeyPlaces:
-    """Return the three places; None for a keyring is that of a machine without one."""
+    """Return the places; None for a keyring is that of a machine without one."""
+    if credentials is not None:
+        environment = {**environment, "CREDENTIALS_DIRECTORY": str(folder / "credentials")}
+        (folder / "credentials").mkdir(exist_ok=True)
+        for name, value in credentials.items():
+            (folder / "credentials" / name).write_text(f"{value}\n")
+            (folder / "credentials" / name).chmod(0o440)
     if file is not None:
         write_env(folder, "".join(f"{name}='{value}'\n" for name, value in file.items()))
 
@@ -89,14 +96,15 @@ def other(first: str) -> dict[str, str]:
 # Which place counts.
 
 
-def test_the_environment_comes_first_then_the_file_then_the_keyring(tmp_path: Path) -> None:
+def test_the_environment_comes_first_then_credentials_then_the_file_then_the_keyring(tmp_path: Path) -> None:
     kept = Kept(other("kept"))
     keys = [
-        places(tmp_path, KEY, kept, file=other("file")).credentials("okx", OKX),
+        places(tmp_path, KEY, kept, file=other("file"), credentials=other("unit")).credentials("okx", OKX),
+        places(tmp_path, {}, kept, file=other("file"), credentials=other("unit")).credentials("okx", OKX),
         places(tmp_path, {}, kept, file=other("file")).credentials("okx", OKX),
         places(tmp_path, {}, kept, file={}).credentials("okx", OKX),
     ]
-    assert [found.key for found in keys] == ["key-of-okx-1", "file-key-of-okx-1", "kept-key-of-okx-1"]
+    assert [found.key for found in keys] == [f"{place}key-of-okx-1" for place in ("", "unit-", "file-", "kept-")]
     assert keys[0] == Credentials(key="key-of-okx-1", secret="secret-of-okx-2", passphrase="phrase of-okx 3")
 
 
@@ -267,6 +275,7 @@ def test_whatever_is_found_is_masked_before_anything_else(tmp_path: Path, place:
     key = other(f"masked-{place}")
     found = {
         Place.ENVIRONMENT: lambda: places(tmp_path, key),
+        Place.CREDENTIALS: lambda: places(tmp_path, credentials=key),
         Place.FILE: lambda: places(tmp_path, {}, file=key),
         Place.KEYRING: lambda: places(tmp_path, {}, Kept(key)),
     }[place]()
@@ -282,6 +291,23 @@ def test_what_a_file_holds_is_masked_for_every_command_though_no_key_is_needed_a
     hide_known(Settings(), {"BITGET_API_KEY": "in-the-environment"}, tmp_path)
     hidden = ("in the-file 1", "in-the-file-2", "in-the file-3", "in-the-environment")
     assert [SECRETS.masked(text) for text in (*hidden, "verbose")] == ["***"] * 4 + ["verbose"]
+
+
+def test_a_credential_that_every_user_may_read_or_that_is_no_text_is_refused_and_masked_elsewhere(
+    tmp_path: Path,
+) -> None:
+    found = places(tmp_path, credentials={"OKX_API_KEY": "in-a-credential"})
+    hide_known(Settings(), {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}, tmp_path)
+    assert SECRETS.masked("in-a-credential") == "***"
+    path = tmp_path / "credentials" / "OKX_API_KEY"
+    path.chmod(0o444)
+    assert refusal(found) == f"{path}: every user may read your keys: chmod 400 {path}"
+    path.chmod(0o600)
+    path.write_bytes(b"\xff\xfe\xff")
+    assert "is no text in UTF-8" in refusal(found)
+    path.unlink()
+    path.mkdir(0o700)
+    assert "cannot be read" in refusal(found)
 
 
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class Shell:
             feeds={"gate": self},  # type: ignore[dict-item]
             clock=self.clock,
             last_seq=last_seq,
-            on_alert=self.alerts.append,
+            on_alert=lambda text, pair_id: self.alerts.append(text),
             tape=_FakeTape(self),
             delays=self.delays,
         )

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.messages.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.messages.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.errors import ConfigError
 from arb.live.control import (
@@ -29,10 +29,12 @@ from arb.live.control import (
     write_halt_file,
 )
 from arb.market.wallets import CurrencyChain
+from arb.process import user_name
 
 
 def an_answer(wish: dict[str, Any]) -> dict[str, Any]:
     """Answer with what was asked."""
+    assert wish.pop("peer") == user_name()
     return {"heard": wish}
 
 
@@ -228,6 +230,21 @@ def test_a_reason_that_is_no_text_halts_and_can_be_written_down(tmp_path: Path) 
     assert obeyed == [HaltAsked(reason="a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c")]
     write_halt_file(tmp_path / "a.journal.sqlite", "a\udcffb")
     assert read_halt_file(tmp_path / "a.journal.sqlite") == "a?b"
+
+
+def test_a_request_is_by_the_user_at_the_other_end_whatever_it_claims(tmp_path: Path) -> None:
+    journal, obeyed = tmp_path / "a.journal.sqlite", list[AnyEvent]()
+    requests = ControlRequests(journal, obeying(obeyed), lambda: {"halted": None}, unasked)
+
+    async def main() -> None:
+        server = ControlServer(journal, requests.answer)
+        await server.start()
+        for do in ("halt", "flatten", "resume"):
+            await asyncio.to_thread(ask, journal, {"do": do, "reason": "lunch", "peer": "ada", "by": "ada"})
+        await server.close()
+
+    asyncio.run(main())
+    assert obeyed == [kind(reason="lunch", by=user_name()) for kind in (HaltAsked, FlattenAsked, ResumeAsked)]
 
 
 def test_a_halt_file_that_cannot_be_written_says_where_and_how_to_mend_it(tmp_path: Path) -> None:

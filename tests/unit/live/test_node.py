@@ -171,7 +171,7 @@ class Bench:
             make_universe=universe_of,
             make_books=partial(books_of, timing=Timing()),
             make_feeds=make_feeds,
-            on_alert=lambda _: None,
+            on_alert=lambda *_: None,
         )
         self.node = Node(msgspec.structs.replace(parts, **changes))
 

@@ -41,6 +41,7 @@ from arb.live.tasks import (
     poll_halt_file,
 )
 from arb.market.instrument import Instrument
+from arb.process import user_name
 from tests.builders import D, an_instrument
 from tests.unit.live.test_executor import FakeGateway
 from tests.virtual import START_NS, a_clock, run_virtual
@@ -175,7 +176,7 @@ def test_the_halt_file_is_seen_within_one_look_and_told_once(tmp_path: Path) -> 
         assert not reported
         write_halt_file(journal, "first")
         await asyncio.sleep(1.5 * HALT_POLL_S)
-        assert reported == [HaltAsked(reason="first")]
+        assert reported == [HaltAsked(reason="first", by=user_name())]
         await asyncio.sleep(10 * HALT_POLL_S)
         assert len(reported) == 1
         write_halt_file(journal, "second")
@@ -184,7 +185,7 @@ def test_the_halt_file_is_seen_within_one_look_and_told_once(tmp_path: Path) -> 
         await asyncio.sleep(1.5 * HALT_POLL_S)
         write_halt_file(journal, "second")
         await asyncio.sleep(1.5 * HALT_POLL_S)
-        assert reported == [HaltAsked(reason="first"), HaltAsked(reason="second"), HaltAsked(reason="second")]
+        assert reported == [HaltAsked(reason=reason, by=user_name()) for reason in ("first", "second", "second")]
         task.cancel()
 
     run_virtual(work(), a_clock())

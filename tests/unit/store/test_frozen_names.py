@@ -37,6 +37,7 @@ from arb.core.messages.recovery_records import (
     DayCredit,
     DayStop,
     FeeHold,
+    HaltRequest,
     LateLeg,
     OpenPair,
     ReadLag,
@@ -105,11 +106,12 @@ CancelAnswered: seq? t_ns? venue client_order_id outcome code
 TimerFired: seq? t_ns? timer
 StoreStateChanged: seq? t_ns? store blocked cause
 TroubleReported: seq? t_ns? kind text venue?
-HaltAsked: seq? t_ns? reason
-ResumeAsked: seq? t_ns? reason allow_loss?
-FlattenAsked: seq? t_ns? reason
+HaltAsked: seq? t_ns? reason by?
+ResumeAsked: seq? t_ns? reason by? allow_loss?
+FlattenAsked: seq? t_ns? reason by?
+LimitsChanged: seq? t_ns? limits changes by
 AlertAcknowledged: seq? t_ns? alert_id seen_id by reason
-ShutdownAsked: seq? t_ns? deadline_ns
+ShutdownAsked: seq? t_ns? deadline_ns by?
 RunEnded: seq? t_ns? exit_code fatal?
 
 PlaceOrder: cause venue symbol client_order_id role side tif price size expires_ns
@@ -146,7 +148,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs? read_lags? wrong_presumptions? day_presumed_e8? day_unfilled?
-    day_refused? day_stops?
+    day_refused? day_stops? asked?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -169,6 +171,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
     DayStop: "key day_utc limit",
+    HaltRequest: "by ns reason",
     LateLeg: "pair_id symbol venues halted? ended_well?",
     BarredInstrument: "account_id text listed",
     Residual: "symbol size booked since_ns account_ids?",
@@ -271,7 +274,8 @@ INCIDENTS = (
     " fills_lost fine_levels flatten flattened foreign_order funds_short guard halt"
     " instrument_halted late_fill late_leg left_over"
     " new_listing not_adopted not_surveyed opportunities_dropped order_socket presumed_wrong read_lag rejections restored"
-    " resume risk_limit row_refused rules_changed stale_book stop_lifted store suspended symbols_chosen tape transfer"
+    " resume risk_limit row_refused rules_changed settings_changed"
+    " stale_book stop_lifted store suspended symbols_chosen tape transfer"
     " unknown_outcome unknown_symbol unknown_too_long unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"

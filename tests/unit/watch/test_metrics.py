@@ -14,7 +14,8 @@ from arb.config import MetricsSettings
 from arb.errors import ConfigError
 from arb.live.delays import BOUNDS_NS, ROUND_TRIP, Delays
 from arb.measured_loop import WAKING_UP, Turns
-from arb.watch.metrics import METRICS, Seen, serve
+from arb.watch.metrics import METRICS, Seen
+from arb.watch.serving import serve
 from tests.unit.store.rows import T0
 from tests.unit.view.test_view import EXPOSED, PAIR, STOP, a_state
 
@@ -69,7 +70,7 @@ def served(found: Seen) -> dict[str, dict[tuple[str, ...], float]]:
     """Return the samples by name and labels, `le` the last, as Prometheus's own parser reads them from the socket."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    serve(("127.0.0.1", port), lambda: found)
+    serve(("127.0.0.1", port), lambda: found, list)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     values: dict[str, dict[tuple[str, ...], float]] = {}
@@ -143,7 +144,7 @@ def test_units_end_the_names_and_only_counters_end_in_total() -> None:
 
 def test_an_address_that_is_taken_is_one_line() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken, pytest.raises(ConfigError, match="choose another"):
-        serve(taken.getsockname(), seen)
+        serve(taken.getsockname(), seen, list)
 
 
 @pytest.mark.parametrize("listen", ["9464", ":9464", "localhost", "localhost:0", "localhost:70000", "a b:9"])

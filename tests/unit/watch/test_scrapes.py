@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from arb.watch.metrics import serve
+from arb.watch.serving import serve
 from tests.unit.store.alert_stores import Stores
 from tests.unit.store.rows import a_run
 from tests.unit.watch.bench import STATE, Bench, until
@@ -33,7 +33,7 @@ def test_a_hundred_scrapes_ask_neither_the_engine_nor_the_ledger(stores: Stores,
     (tmp_path / "ledger.sqlite").rename(tmp_path / "elsewhere.sqlite")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    serve(("127.0.0.1", port), bench.companion.seen)
+    serve(("127.0.0.1", port), bench.companion.seen, bench.companion.faults)
     for _ in range(100):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             page = answer.read().decode()

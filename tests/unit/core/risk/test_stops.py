@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from arb.core.accounts.restart import Restored
 from arb.core.messages.events import FlattenAsked, HaltAsked, ResumeAsked, ShutdownAsked
+from arb.core.messages.incidents import HaltReason
 from arb.core.messages.records import IncidentRecord
 from arb.core.messages.recovery_records import ControlRecord, LateLeg
 from arb.core.messages.settings import Ramp
@@ -121,6 +122,37 @@ def test_a_halt_is_the_first_cause_and_what_lifts_it_is_said() -> None:
     assert (found(bench).state, halt.cause, halt.text, halt.where) == (TradingState.HALTED, "halt", "asked", "")
     assert "arb resume" in halt.ends
     assert (pause.cause, pause.where, pause.until_ns) == ("pause", "at gate", bench.now_ns + 5 * 10**9)
+
+
+@pytest.mark.parametrize("asked", [HaltAsked, FlattenAsked])
+def test_a_halt_names_who_asked_for_it_also_after_a_restart_until_it_is_lifted(asked: type[HaltAsked]) -> None:
+    bench = quoted()
+    bench.tell(asked(reason="lunch", by="ada"))
+    note = ", by ada at 2025-10-09 08:53 UTC: lunch"
+    assert found(bench).stops[0].text.endswith(note)
+    assert "lunch (by ada)" in bench.rows(IncidentRecord)[0].text
+    again = quoted(restored=Restored(control=bench.rows(ControlRecord)[-1]), run_id=1_760_000_500)
+    assert found(again).stops[0].text.endswith(note)
+    again.tell(HaltAsked(reason="too", by="bob"))
+    assert found(again).stops[0].text.endswith(note)
+    again.tell(ResumeAsked(reason="back", by="bob"))
+    assert "back (by bob)" in again.rows(IncidentRecord)[-1].text
+    assert again.rows(ControlRecord)[-1].asked is None
+
+
+@pytest.mark.parametrize(("by", "text"), [("SIGTERM", "shutting down (by SIGTERM)"), ("", "shutting down")])
+def test_a_shutdown_names_its_signal(by: str, text: str) -> None:
+    bench = quoted()
+    bench.tell(ShutdownAsked(deadline_ns=START_NS + 10**12, by=by))
+    assert found(bench).stops[0].text == text
+
+
+def test_a_halt_of_the_engine_itself_names_no_person() -> None:
+    bench = quoted()
+    bench.tell(HaltAsked(reason="lunch", by="ada"))
+    bench.tell(ResumeAsked(reason="back", by="ada"))
+    bench.engine.state.halt(HaltReason.RISK_LIMIT, "too much", bench.now_ns)
+    assert found(bench).stops[0].text == "risk_limit"
 
 
 def test_a_shutdown_and_a_flatten_reduce() -> None:
