@@ -177,7 +177,7 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     ]
     facts = ("note", "db", "selected", "from_ns", "to_ns", "run_seconds")
     counts = ("repaired_pairs", "orders", "fills")
-    tables = ("waterfall", "days", "venue_pairs", "symbols", "unproved", "refused", "what_if", "execution")
+    tables = ("waterfall", "days", "venue_pairs", "venues", "symbols", "unproved", "refused", "what_if", "execution")
     return (
         {name: document[name] for name in facts if document.get(name)}
         | {"runs": len(document["runs"])}
@@ -188,7 +188,11 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-TITLES = {"what_if": "at other least edges, without dust sales", "unproved": "of unproved coins, in no sum above"}
+TITLES = {
+    "venues": "venues, a pair counts at both of its venues",
+    "what_if": "at other least edges, without dust sales",
+    "unproved": "of unproved coins, in no sum above",
+}
 
 
 @click.command("explain")

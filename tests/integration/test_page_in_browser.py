@@ -315,6 +315,10 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         )
         net = Decimal(net_e8).scaleb(-8)
         assert f"{abs(net):,.2f}" in tile and tile.endswith("1 pairs")
+        [[route, *of_route]], by_venue = await said("net today by buy \u2192 sell"), await said("net today by venue")
+        venues = route.split(" \u2192 ")
+        assert of_route[:2] == ["1", f"{net:,.2f}".replace("-", "\u2212")]
+        assert [row[:3] for row in by_venue] == [[venue, *of_route[:2]] for venue in venues]
         for width, dark in ((400, False), (1024, True), (1920, False), (1280, True)):
             await tab.size(width, dark=dark)
             assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width

@@ -1,18 +1,19 @@
 // The present state of a running engine, and what may be ordered.
 import { amount, card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { duration } from "./chart.js";
-import { byMinute, falls } from "./figures.js";
+import { barsOf, byMinute, falls } from "./figures.js";
 
+const route = (row) => (row.buy_venue === row.sell_venue ? row.buy_venue : `${row.buy_venue} → ${row.sell_venue}`);
 const running = (state) => state.engine !== "not running";
 export const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
 
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {
   const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
-  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read)].filter(Boolean);
+  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)].filter(Boolean);
   return [...here, el("div", { class: "two" },
     el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
-    el("div", {}, todayCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
+    el("div", {}, todayCard(read), placesCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
 }
 
 function tiles(state, read) {
@@ -108,6 +109,21 @@ function todayCard(read) {
   if (!quotes.length) return null;
   return card("Net today, from expected to earned", ...quotes.flatMap(([quote, { pairs: _, ...terms }]) => [
     el("h3", {}, `${quote}, pairs that closed on this UTC day`), falls(terms), read.today.minutes?.[quote] ? byMinute(read.today.minutes[quote], quote) : null]));
+}
+
+const PLACES = 12;
+
+function placesCard(read) {
+  const quotes = Object.keys(read.today?.quotes || {}), nets = (rows, name, of) => table([
+    { name, of, word: true }, { name: "pairs", of: (row) => money(row.pairs, 0), number: true },
+    { name: "net", of: (row) => money(row.net, 2), number: true, mark: (row) => signOf(row.net) }, barsOf(rows, (row) => row.net),
+  ], rows.slice(0, PLACES), { caption: `net today by ${name}` });
+  if (!quotes.length) return null;
+  return card("Net today by route and venue", ...quotes.flatMap((quote) => {
+    const [routes, venues] = [read.today.routes, read.today.venues].map((rows) => rows.filter((row) => row.quote === quote));
+    return [quotes.length > 1 ? el("h3", {}, quote) : null, nets(routes, "buy → sell", route), routes.length > PLACES ? el("p", { class: "dim" }, `the best ${PLACES} of ${routes.length} routes`) : null,
+      nets(venues, "venue", (row) => row.venue)];
+  }), el("p", { class: "dim" }, "A pair counts at both of its venues."));
 }
 
 function heldCard(state) {

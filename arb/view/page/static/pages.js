@@ -134,7 +134,7 @@ async function waterfall({ get }) {
         el("div", {}, figure(figures.pnl, ({ spans, width, below_peak, stretches }) => el("div", {}, chart([["gain", "var(--good)", (net) => net >= 0], ["loss", "var(--bad)", (net) => net < 0]].map(([name, hue, is]) => ({ name, hue, as: "bars", points: spans.filter(([,, net]) => is(net)) })).filter((one) => one.points.length), stretches, { unit: `net in ${quote} per ${width}` }),
           chart([{ name: "below peak", points: below_peak, as: "steps", hue: "var(--bad)" }], stretches, { unit: `${quote} below the peak`, height: 140 }))))),
       card("Days", earned(of(found.days, quote), "day_utc")),
-      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue")),
+      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue"), el("h3", {}, "By venue, a pair at both of its venues"), () => earned(of(found.venues, quote), "venue")),
       of(found.unproved, quote).length ? card("Unproved coins, in no sum", earned(of(found.unproved, quote), "symbol", "buy_venue", "sell_venue")) : null,
       figure(figures.exposure, (of) => el("div", { class: "two" }, chart([{ name: of.unit, points: of.line, as: "steps" }], of.stretches, { unit: `${of.unit}, added up`, height: 180 }),
         table([col("venue pair", ([name]) => name, { word: true }), col(of.unit, (row) => amount(row[1]), { number: true }), barsOf(of.venue_pairs, (row) => row[1]), col("worst pair", (row) => amount(row[2]), { number: true })], of.venue_pairs, { caption: "exposure" })))]),

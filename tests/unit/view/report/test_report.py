@@ -87,6 +87,19 @@ def test_days_and_routes_and_symbols_each_sum_to_the_same_net(report: dict[str, 
         assert sum(row["net"] for row in report[part]) == total
 
 
+def test_a_venue_has_the_net_of_all_pairs_that_traded_there_on_either_side(
+    report: dict[str, Any], history: list[AnyRecord]
+) -> None:
+    assert report["venues"]
+    for venue in report["venues"]:
+        mine = [
+            row
+            for row in closed(history)
+            if row.quote == venue["quote"] and venue["venue"] in (row.buy_venue, row.sell_venue)
+        ]
+        assert venue["net"] == sum(row.waterfall.realised_net_e8 for row in mine if row.waterfall) * E8
+
+
 def test_a_higher_threshold_never_keeps_more_pairs(report: dict[str, Any]) -> None:
     for quote in {row["quote"] for row in report["what_if"]}:
         kept = [row["pairs"] for row in report["what_if"] if row["quote"] == quote]
