@@ -171,7 +171,7 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     """Return a report in the tables that a person reads first."""
     quotes = document["net"]
     named = {"pairs": "finished", "net": "net", "expected": "expected", "kept_percent": "kept_percent"}
-    named |= {"fees": "fees_in_quote", "exposure_quote_s": "exposure_quote_s"}
+    named |= {"fees": "fees_in_quote", "unhedged_average": "unhedged_average"}
     earned = [
         {"quote": quote} | {name: document[source].get(quote) for name, source in named.items()} for quote in quotes
     ]

@@ -112,6 +112,27 @@ def test_every_page_at_every_width_light_and_dark_is_read_without_scrolling_side
     in_browser(folder, work)
 
 
+def test_on_a_phone_the_net_of_pairs_is_seen_and_filters_open_by_a_button(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs&venue=gate", "document.querySelector('main table td a')")
+        await tab.size(400)
+        assert await tab.run("document.querySelector('header').offsetHeight") < 170
+        shown = "[...document.querySelectorAll('main th')].filter((cell) => cell.getBoundingClientRect().right <= innerWidth)"
+        names = await tab.run(f"{shown}.map((cell) => cell.textContent)")
+        assert names[:3] == ["pair", "net", "symbol"]
+        visible = "document.querySelector('#filters').checkVisibility()"
+        assert (
+            not await tab.run(visible)
+            and await tab.run("document.querySelector('#unfold').innerText") == "filters: gate"
+        )
+        await tab.run("document.querySelector('#unfold').click()")
+        assert await tab.run(visible)
+        await tab.size(1280)
+        assert not await tab.run("document.querySelector('#unfold').checkVisibility()") and await tab.run(visible)
+
+    in_browser(folder, work)
+
+
 def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(tmp_path: Path) -> None:
     fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=10_000, days=5, untraded_per_pair=1))
 
@@ -244,6 +265,7 @@ def test_a_halt_from_the_page_needs_a_reason_and_flattening_its_name(folder: Pat
         await tab.until("document.querySelector('dialog .error').textContent === 'not done: type flatten to confirm'")
         await tab.run("document.querySelector('dialog').close(); document.querySelector('#do-halt').click()")
         await tab.until("document.querySelector('dialog h2').textContent === 'halt'")
+        assert not await tab.run("document.querySelector('dialog .confirm').checkVisibility()"), "a halt needs no word"
         await tab.write("enough")
         await tab.press("Enter", 13, "\r")
         await tab.until("document.querySelector('dialog .error')?.textContent.includes('no engine obeyed')")
@@ -298,7 +320,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
             ["BTC/USDT", "gate → okx", "12.50", "rate_budget"],
             ["ETH/USDT", "gate → okx", "\u22123.00", "fees exceed it"],
         ]
-        first = ["gate", "4/5", "20.5/41", "up", "degraded", "75 %", "-0.2"]
+        first = ["gate", "degraded", "4/5", "up", "20.5/41", "75 %", "-0.2"]
         assert await said("venues") == [first, ["okx", *first[1:]]]
         assert await said("inventory") == [
             ["USDT", "scarce 120.00", "90,000.00", "90,120.00"],

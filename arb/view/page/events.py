@@ -15,7 +15,7 @@ from arb.live.control import short_address
 from arb.live.feed import feed_path
 from arb.view.page.gate import ANSWERED_WITH, SESSION
 from arb.view.page.sessions import Sessions
-from arb.view.plain import held_by_asset, notices, standing
+from arb.view.plain import exposed_today, held_by_asset, notices, standing
 
 PACKET_MAX = 1 << 20
 AGAIN_S = 1.0
@@ -26,9 +26,10 @@ NOT_RUNNING = b'{"engine":"not running"}'
 
 
 def in_words(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state with what the screen makes of it: what keeps pairs from opening, and what venues hold of each asset."""
+    """Return a state with what the screen makes of it: the day's exposure, what keeps pairs from opening, and holdings."""
     held = [one._asdict() for one in held_by_asset(state)]
-    return state | {"standing": standing(state), "notices": notices(state), "held": held}
+    exposed = {"exposed_today": exposed_today(state["exposure"])} if "exposure" in state else {}
+    return state | exposed | {"standing": standing(state), "notices": notices(state), "held": held}
 
 
 class States:

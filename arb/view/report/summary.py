@@ -22,6 +22,7 @@ from arb.store.ledger.selection import ALL, Selection
 from arb.store.ledger.short_ids import ShortIds
 from arb.store.ledger.sums import Sums, added, counted, of_venues, read_sums
 from arb.store.ledger.tables import WATERFALL
+from arb.view.plain import average_exposure
 from arb.view.report.measure import chosen_rows, mean, percentile, rounded, run_ns, what_if, whole_sum
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
@@ -112,7 +113,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "selected": sources.selection.shown(),
         "from_ns": sums.span_ns and sums.span_ns[0],
         "to_ns": sums.span_ns and sums.span_ns[1],
-        "run_seconds": _seconds(run_ns(sources.runs)),
+        "run_seconds": (run_seconds := _seconds(run_ns(sources.runs))),
         "runs": [_run(row, sources.short_ids) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
         "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
@@ -123,6 +124,9 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "fees_in_quote": {row["quote"]: row["fees"] for row in by_quote},
         "fees_planned": [_planned(row) for row in sums.fees_planned],
         "exposure_quote_s": sums.exposure_quote_s,
+        "unhedged_average": {
+            quote: average_exposure(quote_s, run_seconds) for quote, quote_s in sums.exposure_quote_s.items()
+        },
         "pairs": counted(sums.pairs, "state", "pairs"),
         "repaired_pairs": sum(row["repaired"] for row in sums.pairs),
         "orders": sum(row["orders"] for row in sums.orders),

@@ -7,6 +7,7 @@ import { Refused, ask, events, forget, open, post, signed } from "./session.js";
 
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
+const UNFILTERED = ["now", "story"];  // what is so now, and one pair, have no rows to choose from
 const READ_EVERY_MS = 2000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
 let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null;
 
@@ -37,7 +38,7 @@ const get = (name, more = {}) => {
 async function show(moved = false) {
   const number = ++shownNumber, name = pageName();
   drawNav(name);
-  form.hidden = name === "now" || name === "story";  // what is so now, and one pair, have no rows to choose from
+  form.hidden = UNFILTERED.includes(name);
   for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
   const page = name === "story" ? STORY : PAGES[name] || PAGES.now;
   document.title = `${page.title} · arb`;
@@ -61,7 +62,17 @@ async function show(moved = false) {
 
 function drawNav(current) {
   document.getElementById("pages").replaceChildren(...Object.entries(PAGES).map(([name, page]) =>
-    el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)));
+    el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)), UNFILTERED.includes(current) ? "" : unfold());
+}
+
+// Where there is little room the filters are folded away, and a button shows which are set.
+function unfold() {
+  const set = FILTERS.map((field) => chosen().get(field)).filter(Boolean).join(", ");
+  const button = el("button", { type: "button", id: "unfold", "aria-controls": "filters", "aria-expanded": "false", onclick: () => {
+    button.setAttribute("aria-expanded", String(!form.classList.toggle("folded")));
+  } }, set ? `filters: ${set}` : "filters");
+  form.classList.add("folded");
+  return button;
 }
 
 // What the ledger has beside the engine's state: asked for by the page Now alone, every 2 s; what cannot be read is left out.

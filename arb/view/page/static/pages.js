@@ -2,7 +2,7 @@
 import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { chart, duration, logarithm, plot } from "./chart.js";
 import { bars, barsOf, falls, figure, heat } from "./figures.js";
-import { alertsList, held, now, tile, venuesCard } from "./now.js";
+import { alertsList, held, now, route, tile, venuesCard } from "./now.js";
 
 const noted = (document) => (document.note ? [el("p", { class: "warn" }, document.note)] : []);
 const ms = (value) => (value === null || value === undefined ? "-" : Number(value).toFixed(3));
@@ -19,15 +19,15 @@ const sampled = (found, what) => (found.every > 1 ? [el("p", { class: "dim" }, `
 const byQuote = (found, draw) => Object.entries(found.quotes).flatMap(([quote, figures], n, all) => [all.length > 1 ? el("h2", {}, `In ${quote}`) : null, ...draw(figures, quote, !n)]).filter(Boolean);
 const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : []), count("pairs"), count("repaired"), cash("expected"), cash("net"), barsOf(rows, (row) => row.net), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
 
+const way = (row) => route({ buy_venue: row.buy, sell_venue: row.sell });
+
 async function pairsPage({ get, linkTo }) {
   const found = await get("pairs");
   if (!found.pairs.length) return [empty(found.empty)];
   return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
-    at("decided", "decided_ns"),
     col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.short_id }) }, row.short_id) : row.short_id), { number: true, sort: (row) => BigInt(row.id) }),
-    text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
-    text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
-    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
+    cash("net"), text("symbol"), col("buy → sell", way, { word: true, sort: way }), text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), at("decided", "decided_ns"), whole("size", "size"), cost("expected"),
+    count("took ms", "took_ms"), col("unhedged, average", (row) => money(row.unhedged_average, 2), { number: true, sort: (row) => Number(row.unhedged_average) }), text("kind"),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
   ], found.pairs, { caption: "pairs" })];
 }
@@ -50,7 +50,7 @@ async function story({ get, chosen, linkTo }) {
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
     el("div", { class: "cards" }, card(`Pair ${one.pair.short_id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
-      residual: size(one.pair.residual_size), "exposure, quote × s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
+      residual: size(one.pair.residual_size), "unhedged, average": money(one.pair.unhedged_average, 2), "required edge": one.required_edge?.text,
       opportunity: one.opportunity ? `best edge ${money(one.opportunity.best_edge_bps, 2)} bps, ${one.opportunity.ticks} book changes` : "-",
     })), card("Where each cent went", falls(one.waterfall)), ...sides),
     card("Step by step", table([
@@ -147,7 +147,7 @@ function tiles(found, { earnings }, quote, first) {
   const critical = found.incidents.filter((row) => row.severity === "critical").reduce((sum, row) => sum + row.incidents, 0);
   return el("div", { class: "tiles" }, tile(`Net, ${quote}`, money(net, 2), kept === null || kept === undefined ? "" : `${kept} % of the expected kept`, signOf(net)),
     tile("Finished pairs", grouped(String(pairs)), pairs ? `${(100 * (earnings.won || 0) / pairs).toFixed(0)} % of them earned` : ""), tile("Fees paid", money(found.fees_in_quote[quote] ?? "0", 2), quote),
-    tile("Unhedged", money(found.exposure_quote_s[quote] ?? "0", 0), `${quote} × s`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
+    tile("Unhedged, average", money(found.unhedged_average[quote] ?? "0", 2), `${quote}, of the time traded`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
 }
 
 const exact = (figure) => grouped(figure).replace("-", "−");

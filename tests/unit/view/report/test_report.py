@@ -81,6 +81,11 @@ def test_planned_fees_stand_beside_those_charged_on_the_same_fills(
     )
 
 
+def test_the_average_unhedged_is_the_exposure_spread_over_the_time_traded(report: dict[str, Any]) -> None:
+    for quote, quote_s in report["exposure_quote_s"].items():
+        assert abs(report["unhedged_average"][quote] * report["run_seconds"] - quote_s) < report["run_seconds"] * E8
+
+
 def test_days_and_routes_and_symbols_each_sum_to_the_same_net(report: dict[str, Any]) -> None:
     total = sum(report["net"].values())
     for part in ("days", "venue_pairs", "symbols"):
