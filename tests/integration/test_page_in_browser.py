@@ -292,7 +292,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         "unhedged_notional": "1234.5", "unhedged": [{"asset": "BTC", "size": "0.1", "value": "1234.5", "age_ms": 70}],
     }  # fmt: skip
 
-    def parts() -> Iterator[dict[str, Any]]:
+    def parts(_: object) -> Iterator[dict[str, Any]]:
         state["frames"] = state.get("frames", 0) + 1
         return iter([state])
 
@@ -375,7 +375,7 @@ def test_an_open_pair_leads_to_its_own_story_whatever_its_number(folder: Path) -
     async def work(tab: Tab, address: str) -> None:
         feed = StateFeed(
             folder / "run.journal.sqlite",
-            lambda: iter([{"state": "ACTIVE", "open_pairs": [pair]}]),
+            lambda _: iter([{"state": "ACTIVE", "open_pairs": [pair]}]),
             lambda: {"mode": "sandbox"},
         )
         sending = asyncio.create_task(feed.run())
