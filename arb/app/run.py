@@ -414,7 +414,7 @@ class Run:
             self._journal_path,
             lambda asked: chain(
                 state_in_parts(engine, self._clock.wall_ns(), forecast),
-                depths(engine, self._clock.wall_ns(), asked),
+                depths(engine, self._clock.wall_ns, asked),
                 self._delays.parts(self._turns, engine.state.books.connections.values()),
             ),
             lambda: (

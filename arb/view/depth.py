@@ -1,6 +1,6 @@
 """The two live books of a route, and the pair that they would make now: parts of the state that a page asks for by route."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,14 +16,16 @@ LEVELS = 10
 """The best levels of each side that are shown."""
 
 
-def depths(engine: Engine, now_ns: int, wanted: Iterable[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:
+def depths(
+    engine: Engine, now_ns: Callable[[], int], wanted: Iterable[tuple[str, str, str]]
+) -> Iterator[dict[str, Any]]:
     """Yield parts of the state: `depths`, a row for each wanted (symbol, venue to buy at, venue to sell at) with two books."""
     rows = []
     for symbol, buy, sell in wanted:
         route = Route.of(symbol, buy, sell)
         known = (key in engine.state.instruments and engine.state.books.has(*key) for key in route)
         if buy != sell and all(known):
-            rows.append({"symbol": symbol, "buy": buy, "sell": sell} | _route(engine, route, now_ns))
+            rows.append({"symbol": symbol, "buy": buy, "sell": sell} | _route(engine, route, now_ns()))
             yield {}
     yield {"depths": rows}
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tests.unit.view.test_view import HALT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-PAGES = ("now", "pairs", "opportunities", "inventory", "waterfall", "venues", "incidents", "reconciliation")
+PAGES = ("now", "books", "pairs", "opportunities", "inventory", "waterfall", "venues", "incidents", "reconciliation")
 SHOWN = "document.querySelector('main h1') && !document.querySelector('main').hasAttribute('aria-busy')"
 HOSTILE = ("<img src=x onerror=alert(1)>", "\u202eevil\u202c<script>alert(1)</script>", "N" * 500)
 
@@ -382,6 +382,67 @@ def test_an_open_pair_leads_to_its_own_story_whatever_its_number(folder: Path) -
         await tab.open(f"{address}?page=now")
         await tab.until("document.querySelector('main td a')?.textContent === '5'")
         assert "id=1795470486000000005" in await tab.run("document.querySelector('main td a').href")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    in_browser(folder, work)
+
+
+def test_the_books_of_a_route_are_sent_while_somebody_looks_at_them_and_no_longer(folder: Path) -> None:
+    wanted: list[list[Any]] = [[]]
+
+    def parts(asked: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        wanted[0] = list(asked)
+        edges = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "-3", "not_taken": None}]
+        yield {"state": "ACTIVE", "edges": edges, "venues": [{"venue": "gate"}, {"venue": "okx"}]}
+        levels = {"age_ms": 4, "unfit": None, "asks": [["100.5", "1"], ["101", "2"]], "bids": [["99", "3"]]}
+        plan = {"legs": [{"size": "1.5", "limit": "101"}, {"size": "1.5", "limit": "99"}], "net": "1", "edge_bps": "5"}
+        yield {
+            "depths": [
+                {
+                    "symbol": symbol,
+                    "buy": buy,
+                    "sell": sell,
+                    "edge_bps": "7",
+                    "gross_bps": "9",
+                    "not_taken": "rate_budget",
+                }
+                | {"plan": plan, "books": [levels | {"venue": buy}, levels | {"venue": sell, "unfit": "stale_book"}]}
+                for symbol, buy, sell in asked
+            ]
+        }
+
+    async def until_asked(routes: list[Any]) -> None:
+        async with asyncio.timeout(30):
+            while wanted[0] != routes:  # noqa: ASYNC110 - what is waited for is another process
+                await asyncio.sleep(0.01)
+
+    async def work(tab: Tab, address: str) -> None:
+        feed = StateFeed(folder / "run.journal.sqlite", parts, lambda: {"mode": "sandbox"})
+        sending = asyncio.create_task(feed.run())
+        await show(tab, f"{address}?page=now", "document.querySelector('[aria-label=\"best edges\"] td a')")
+        assert wanted[0] == []
+        await tab.run("document.querySelector('[aria-label=\"best edges\"] td a').click()")
+        await tab.until("document.querySelectorAll('main h2').length === 6")
+        await until_asked([("BTC/USDT", "gate", "okx")])
+        taken = await tab.run("[...document.querySelectorAll('td.reached')].map((cell) => cell.textContent)")
+        assert taken == ["ask", "101.0", "2", "3.00", "ask", "100.5", "1", "1.00", "bid", "99.0", "3", "3.00"]
+        text = await tab.run("document.querySelector('main').innerText")
+        assert (
+            "not fit to trade: stale_book" in text and "rate_budget" in text and "buy up to 101, sell from 99" in text
+        )
+        for width, dark in ((400, False), (1280, True)):
+            await tab.size(width, dark=dark)
+            assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
+            least, where = await tab.run(CONTRAST)
+            assert least >= 4.5, (width, dark, where)
+        select = "document.querySelector('select[name=buy]')"
+        await tab.run(f"({select}.value = 'okx', {select}.dispatchEvent(new Event('change')))")
+        await tab.until("document.querySelector('main .empty')?.textContent === 'Choose two venues.'")
+        await tab.run(
+            'document.querySelector(\'a[href="?page=reconciliation"], a[href$="page=reconciliation"]\').click()'
+        )
+        await until_asked([])
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 

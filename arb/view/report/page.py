@@ -57,7 +57,7 @@ FIGURES: dict[str, dict[str, Draw]] = {
     },
 }
 """What each part of the page draws."""
-ORDER = ("dom", "chart", "figures", "now", "pages", "file")
+ORDER = ("dom", "chart", "figures", "now", "books", "pages", "file")
 """The page's modules, each after those that it takes from."""
 POLICY = "default-src 'none'; style-src {style}; script-src {scripts}; base-uri 'none'; form-action 'none'"
 

@@ -12,7 +12,7 @@ BUY_HERE = ("BTC/USDT", "gate", "okx")
 
 
 def shown(bench: Bench, *wanted: tuple[str, str, str]) -> list[dict[str, Any]]:
-    state = {name: value for part in depths(bench.engine, bench.now_ns, wanted) for name, value in part.items()}
+    state = {name: value for part in depths(bench.engine, lambda: bench.now_ns, wanted) for name, value in part.items()}
     rows: list[dict[str, Any]] = state["depths"]
     return rows
 

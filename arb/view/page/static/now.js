@@ -74,7 +74,7 @@ function edgesCard(state) {
   const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : shown(row.not_taken));
   return card("Best edges", table([
     { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
-    { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
+    { name: "buy → sell", of: (row) => el("a", { href: `?${new URLSearchParams({ page: "books", symbol: row.symbol, buy: row.buy, sell: row.sell })}` }, `${row.buy} → ${row.sell}`), word: true },
     { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
     { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
   ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);

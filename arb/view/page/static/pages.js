@@ -1,5 +1,6 @@
 // The pages, each from one or two answers.
 import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { books } from "./books.js";
 import { chart, duration, logarithm, plot } from "./chart.js";
 import { bars, barsOf, falls, figure, heat } from "./figures.js";
 import { alertsList, held, now, route, tile, venuesCard } from "./now.js";
@@ -207,7 +208,8 @@ async function reconciliation({ get }) {
 
 export const STORY = { title: "Pair", make: story };
 export const PAGES = {
-  now: { title: "Now", make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
+  now: { title: "Now", live: true, make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
+  books: { title: "Books", live: true, make: async (context) => books(context) },
   pairs: { title: "Pairs", make: pairsPage },
   opportunities: { title: "Opportunities", make: opportunities },
   inventory: { title: "Inventory", make: inventory },
