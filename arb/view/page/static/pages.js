@@ -91,6 +91,8 @@ async function opportunities({ get }) {
   const outcomes = Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number }));
   const quote = (rows) => (new Set(rows.map((row) => row.quote)).size > 1 ? [text("quote")] : []);
   return [...noted(found), ...sampled(drawn, "How long edges live, how large they are and when"), ...byQuote(drawn, (figures) => [
+    figure(figures.route_edges, (of) => el("div", { class: "cards" }, of.routes.map(({ route: name, dots }) => el("div", {}, el("h3", {}, name), chart(Object.entries(dots).map(([name, points], n) => ({ name, points, as: "dots", hue: n ? "var(--warn)" : "var(--plot)" })), of.stretches, { unit: "edge after fees, bps", height: 180 })))),
+      (of) => (of.routes_in_all > of.routes.length ? el("p", { class: "dim" }, `${of.routes.length} of ${of.routes_in_all} routes, those with most opportunities: filters choose others.`) : "")),
     el("div", { class: "two" }, figure(figures.lifetimes, (of) => plot(lines(of.lines, "line"), { axis: logarithm(time), x: "time since the edge opened", unit: "still there, %", marks: of.ours_ms ? [[of.ours_ms, "our first fill, p50"]] : [] })),
       figure(figures.edges, (of) => plot(Object.entries(of.bars).map(([name, numbers], n) => ({ name, as: "bars", hue: n ? "var(--good)" : "var(--dim)", points: numbers.map((number, at) => [of.bounds[at], of.bounds[at + 1], number]) })),
         { x: "bps", unit: `opportunities by their best edge after fees, bps (the last bar: ${of.bounds.at(-1).toFixed(0)} bps and above)` }))),
