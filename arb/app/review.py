@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arb.app import found_journal, journals_of, stores
-from arb.app.explain import explanation
+from arb.app.explain import explanation, unhedged_average
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.config.loader import nearest
@@ -335,4 +335,5 @@ def _pair(row: RowDict, short_ids: ShortIds, newest: int | None) -> dict[str, An
         "decided_ns": row["decided_ns"],
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
         "exposure_quote_s": row["exposure_quote_s"],
+        "unhedged_average": unhedged_average(row),
     }

@@ -171,13 +171,13 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     """Return a report in the tables that a person reads first."""
     quotes = document["net"]
     named = {"pairs": "finished", "net": "net", "expected": "expected", "kept_percent": "kept_percent"}
-    named |= {"fees": "fees_in_quote", "exposure_quote_s": "exposure_quote_s"}
+    named |= {"fees": "fees_in_quote", "unhedged_average": "unhedged_average"}
     earned = [
         {"quote": quote} | {name: document[source].get(quote) for name, source in named.items()} for quote in quotes
     ]
     facts = ("note", "db", "selected", "from_ns", "to_ns", "run_seconds")
     counts = ("repaired_pairs", "orders", "fills")
-    tables = ("waterfall", "days", "venue_pairs", "symbols", "unproved", "refused", "what_if", "execution")
+    tables = ("waterfall", "days", "venue_pairs", "venues", "symbols", "unproved", "refused", "what_if", "execution")
     return (
         {name: document[name] for name in facts if document.get(name)}
         | {"runs": len(document["runs"])}
@@ -188,7 +188,11 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-TITLES = {"what_if": "at other least edges, without dust sales", "unproved": "of unproved coins, in no sum above"}
+TITLES = {
+    "venues": "venues, a pair counts at both of its venues",
+    "what_if": "at other least edges, without dust sales",
+    "unproved": "of unproved coins, in no sum above",
+}
 
 
 @click.command("explain")

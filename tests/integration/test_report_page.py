@@ -136,7 +136,7 @@ def test_the_page_is_read_without_scrolling_sideways_light_and_dark(width: int, 
 def test_a_venue_chosen_leaves_its_rows_and_the_sums_as_they_are(tmp_path: Path) -> None:
     fill_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", a_history(pairs=40, days=2))
     written(tmp_path / "ledger.sqlite")
-    rows = "[...document.querySelectorAll('#pairs tbody tr')].map((row) => [4, 5].map((n) => row.cells[n].textContent))"
+    rows = "[...document.querySelectorAll('#pairs tbody tr')].map((row) => row.cells[3].textContent.split(' \u2192 '))"
     choose = (
         "(() => { const one = document.querySelector('select[name=venue]'); one.value = 'okx'; "
         "one.dispatchEvent(new Event('change')); })()"

@@ -1,28 +1,29 @@
 // The present state of a running engine, and what may be ordered.
 import { amount, card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { duration } from "./chart.js";
-import { byMinute, falls } from "./figures.js";
+import { barsOf, byMinute, falls } from "./figures.js";
 
+export const route = (row) => (row.buy_venue === row.sell_venue ? row.buy_venue : `${row.buy_venue} → ${row.sell_venue}`);
 const running = (state) => state.engine !== "not running";
 export const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
 
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {
   const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
-  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read)].filter(Boolean);
+  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)].filter(Boolean);
   return [...here, el("div", { class: "two" },
     el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
-    el("div", {}, todayCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
+    el("div", {}, todayCard(read), placesCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
 }
 
 function tiles(state, read) {
-  const exposed = Number(state.unhedged_notional || 0), oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
+  const exposed = Number(state.unhedged_notional || 0);
   const quotes = Object.entries(read.today?.quotes || {}), alerts = read.alerts?.alerts || [];
   const taken = state.opportunities - Object.values(state.not_taken || {}).reduce((sum, count) => sum + count, 0);
   const found = [];
   if (running(state)) {
-    const today = state.exposure ? `today on average ${money(state.exposure.quote_s / 86400, 2)} of at most ${money(state.exposure.limit_quote_s / 86400, 2)}` : "";
-    found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", exposed ? `oldest ${duration(oldest / 1000)}; ${today}` : today, exposed ? "bad" : "good"));
+    const oldest = exposed ? `oldest ${duration(Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms)) / 1000)}` : "";
+    found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", [oldest, state.exposed_today].filter(Boolean).join("; "), exposed ? "bad" : "good"));
   }
   if (read.today) {
     const [quote, sums] = quotes[0] || ["", { realised_net: "0", pairs: 0 }];
@@ -34,7 +35,7 @@ function tiles(state, read) {
     found.push(tile("Pairs of this run", money(state.pairs?.opened ?? 0, 0), ended.join(", ") || "none has ended"));
     found.push(tile("Opportunities", money(state.opportunities ?? 0, 0), `${money(taken || 0, 0)} taken or open`));
   }
-  if (read.alerts) found.push(tile("Alerts", String(alerts.length), alerts.length ? alerts.map((row) => row.kind).slice(0, 3).join(", ") : "nothing needs a person", alerts.length ? "bad" : "good"));
+  if (read.alerts) found.push(tile("Alerts", String(alerts.length), alerts.length ? alerts.map((row) => row.kind).slice(0, 3).join(", ") : "no open alerts", alerts.length ? "bad" : "good"));
   return el("div", { class: "tiles" }, found);
 }
 
@@ -59,10 +60,10 @@ export function venuesCard(state) {
   const against = (row) => [row.halted, row.health === "healthy" ? "" : row.health_cause].filter(Boolean).join("; ");
   return card("Venues", table([
     { name: "venue", of: (row) => row.venue, word: true },
-    { name: "books", of: (row) => row.books, word: true, mark: (row) => (new Set(String(row.books).split("/")).size > 1 ? "warn" : "") },
-    { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
-    { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
     { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
+    { name: "books", of: (row) => row.books, word: true, mark: (row) => (new Set(String(row.books).split("/")).size > 1 ? "warn" : "") },
+    { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
+    { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
     { name: "orders left", of: ({ orders_left: left }) => (left ? `${Math.floor(100 * left[0] / left[1])} %` : "-"), number: true },
     { name: "clock ms", of: (row) => shown(row.offset_ms), number: true },
   ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
@@ -73,7 +74,7 @@ function edgesCard(state) {
   const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : shown(row.not_taken));
   return card("Best edges", table([
     { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
-    { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
+    { name: "buy → sell", of: (row) => el("a", { href: `?${new URLSearchParams({ page: "books", symbol: row.symbol, buy: row.buy, sell: row.sell })}` }, `${row.buy} → ${row.sell}`), word: true },
     { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
     { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
   ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
@@ -110,6 +111,21 @@ function todayCard(read) {
     el("h3", {}, `${quote}, pairs that closed on this UTC day`), falls(terms), read.today.minutes?.[quote] ? byMinute(read.today.minutes[quote], quote) : null]));
 }
 
+const PLACES = 12;
+
+function placesCard(read) {
+  const quotes = Object.keys(read.today?.quotes || {}), nets = (rows, name, of) => table([
+    { name, of, word: true }, { name: "pairs", of: (row) => money(row.pairs, 0), number: true },
+    { name: "net", of: (row) => money(row.net, 2), number: true, mark: (row) => signOf(row.net) }, barsOf(rows, (row) => row.net),
+  ], rows.slice(0, PLACES), { caption: `net today by ${name}` });
+  if (!quotes.length) return null;
+  return card("Net today by route and venue", ...quotes.flatMap((quote) => {
+    const [routes, venues] = [read.today.routes, read.today.venues].map((rows) => rows.filter((row) => row.quote === quote));
+    return [quotes.length > 1 ? el("h3", {}, quote) : null, nets(routes, "buy → sell", route), routes.length > PLACES ? el("p", { class: "dim" }, `the best ${PLACES} of ${routes.length} routes`) : null,
+      nets(venues, "venue", (row) => row.venue)];
+  }), el("p", { class: "dim" }, "A pair counts at both of its venues."));
+}
+
 function heldCard(state) {
   if (!(state.held || []).length) return null;
   return card("Inventory", held(state.held, Object.keys(state.held[0].amounts)));
@@ -120,7 +136,7 @@ export function held(rows, venues) {
   return table([
     { name: "asset", of: (row) => row.asset, word: true },
     ...venues.map((venue) => ({
-      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : `${row.marks?.[venue] ? `${row.marks[venue]} ` : ""}${amount(row.amounts[venue])}`), number: true, mark: (row) => (/scarce|lasts/.test(row.marks?.[venue]) ? "warn" : ""),
+      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : el("span", {}, row.marks?.[venue] ? [el("small", {}, row.marks[venue]), " "] : [], amount(row.amounts[venue]))), number: true, mark: (row) => (/scarce|lasts/.test(row.marks?.[venue]) ? "warn" : ""),
     })),
     { name: "in all", of: (row) => amount(Object.values(row.amounts).reduce((sum, held) => sum + Number(held), 0)), number: true },
   ], rows, { caption: "inventory" });

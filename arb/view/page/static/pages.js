@@ -1,8 +1,9 @@
 // The pages, each from one or two answers.
 import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { books } from "./books.js";
 import { chart, duration, logarithm, plot } from "./chart.js";
 import { bars, barsOf, falls, figure, heat } from "./figures.js";
-import { alertsList, held, now, tile, venuesCard } from "./now.js";
+import { alertsList, held, now, route, tile, venuesCard } from "./now.js";
 
 const noted = (document) => (document.note ? [el("p", { class: "warn" }, document.note)] : []);
 const ms = (value) => (value === null || value === undefined ? "-" : Number(value).toFixed(3));
@@ -19,15 +20,15 @@ const sampled = (found, what) => (found.every > 1 ? [el("p", { class: "dim" }, `
 const byQuote = (found, draw) => Object.entries(found.quotes).flatMap(([quote, figures], n, all) => [all.length > 1 ? el("h2", {}, `In ${quote}`) : null, ...draw(figures, quote, !n)]).filter(Boolean);
 const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : []), count("pairs"), count("repaired"), cash("expected"), cash("net"), barsOf(rows, (row) => row.net), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
 
+const way = (row) => route({ buy_venue: row.buy, sell_venue: row.sell });
+
 async function pairsPage({ get, linkTo }) {
   const found = await get("pairs");
   if (!found.pairs.length) return [empty(found.empty)];
   return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
-    at("decided", "decided_ns"),
     col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.short_id }) }, row.short_id) : row.short_id), { number: true, sort: (row) => BigInt(row.id) }),
-    text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
-    text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
-    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
+    cash("net"), text("symbol"), col("buy → sell", way, { word: true, sort: way }), text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), at("decided", "decided_ns"), whole("size", "size"), cost("expected"),
+    count("took ms", "took_ms"), col("unhedged, average", (row) => money(row.unhedged_average, 2), { number: true, sort: (row) => Number(row.unhedged_average) }), text("kind"),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
   ], found.pairs, { caption: "pairs" })];
 }
@@ -50,7 +51,7 @@ async function story({ get, chosen, linkTo }) {
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
     el("div", { class: "cards" }, card(`Pair ${one.pair.short_id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
-      residual: size(one.pair.residual_size), "exposure, quote × s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
+      residual: size(one.pair.residual_size), "unhedged, average": money(one.pair.unhedged_average, 2), "required edge": one.required_edge?.text,
       opportunity: one.opportunity ? `best edge ${money(one.opportunity.best_edge_bps, 2)} bps, ${one.opportunity.ticks} book changes` : "-",
     })), card("Where each cent went", falls(one.waterfall)), ...sides),
     card("Step by step", table([
@@ -90,6 +91,8 @@ async function opportunities({ get }) {
   const outcomes = Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number }));
   const quote = (rows) => (new Set(rows.map((row) => row.quote)).size > 1 ? [text("quote")] : []);
   return [...noted(found), ...sampled(drawn, "How long edges live, how large they are and when"), ...byQuote(drawn, (figures) => [
+    figure(figures.route_edges, (of) => el("div", { class: "cards" }, of.routes.map(({ route: name, dots }) => el("div", {}, el("h3", {}, name), chart(Object.entries(dots).map(([name, points], n) => ({ name, points, as: "dots", hue: n ? "var(--warn)" : "var(--plot)" })), of.stretches, { unit: "edge after fees, bps", height: 180 })))),
+      (of) => (of.routes_in_all > of.routes.length ? el("p", { class: "dim" }, `${of.routes.length} of ${of.routes_in_all} routes, those with most opportunities: filters choose others.`) : "")),
     el("div", { class: "two" }, figure(figures.lifetimes, (of) => plot(lines(of.lines, "line"), { axis: logarithm(time), x: "time since the edge opened", unit: "still there, %", marks: of.ours_ms ? [[of.ours_ms, "our first fill, p50"]] : [] })),
       figure(figures.edges, (of) => plot(Object.entries(of.bars).map(([name, numbers], n) => ({ name, as: "bars", hue: n ? "var(--good)" : "var(--dim)", points: numbers.map((number, at) => [of.bounds[at], of.bounds[at + 1], number]) })),
         { x: "bps", unit: `opportunities by their best edge after fees, bps (the last bar: ${of.bounds.at(-1).toFixed(0)} bps and above)` }))),
@@ -134,7 +137,7 @@ async function waterfall({ get }) {
         el("div", {}, figure(figures.pnl, ({ spans, width, below_peak, stretches }) => el("div", {}, chart([["gain", "var(--good)", (net) => net >= 0], ["loss", "var(--bad)", (net) => net < 0]].map(([name, hue, is]) => ({ name, hue, as: "bars", points: spans.filter(([,, net]) => is(net)) })).filter((one) => one.points.length), stretches, { unit: `net in ${quote} per ${width}` }),
           chart([{ name: "below peak", points: below_peak, as: "steps", hue: "var(--bad)" }], stretches, { unit: `${quote} below the peak`, height: 140 }))))),
       card("Days", earned(of(found.days, quote), "day_utc")),
-      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue")),
+      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue"), el("h3", {}, "By venue, a pair at both of its venues"), () => earned(of(found.venues, quote), "venue")),
       of(found.unproved, quote).length ? card("Unproved coins, in no sum", earned(of(found.unproved, quote), "symbol", "buy_venue", "sell_venue")) : null,
       figure(figures.exposure, (of) => el("div", { class: "two" }, chart([{ name: of.unit, points: of.line, as: "steps" }], of.stretches, { unit: `${of.unit}, added up`, height: 180 }),
         table([col("venue pair", ([name]) => name, { word: true }), col(of.unit, (row) => amount(row[1]), { number: true }), barsOf(of.venue_pairs, (row) => row[1]), col("worst pair", (row) => amount(row[2]), { number: true })], of.venue_pairs, { caption: "exposure" })))]),
@@ -147,7 +150,7 @@ function tiles(found, { earnings }, quote, first) {
   const critical = found.incidents.filter((row) => row.severity === "critical").reduce((sum, row) => sum + row.incidents, 0);
   return el("div", { class: "tiles" }, tile(`Net, ${quote}`, money(net, 2), kept === null || kept === undefined ? "" : `${kept} % of the expected kept`, signOf(net)),
     tile("Finished pairs", grouped(String(pairs)), pairs ? `${(100 * (earnings.won || 0) / pairs).toFixed(0)} % of them earned` : ""), tile("Fees paid", money(found.fees_in_quote[quote] ?? "0", 2), quote),
-    tile("Unhedged", money(found.exposure_quote_s[quote] ?? "0", 0), `${quote} × s`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
+    tile("Unhedged, average", money(found.unhedged_average[quote] ?? "0", 2), `${quote}, of the time traded`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
 }
 
 const exact = (figure) => grouped(figure).replace("-", "−");
@@ -207,7 +210,8 @@ async function reconciliation({ get }) {
 
 export const STORY = { title: "Pair", make: story };
 export const PAGES = {
-  now: { title: "Now", make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
+  now: { title: "Now", live: true, make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
+  books: { title: "Books", live: true, make: async (context) => books(context) },
   pairs: { title: "Pairs", make: pairsPage },
   opportunities: { title: "Opportunities", make: opportunities },
   inventory: { title: "Inventory", make: inventory },
