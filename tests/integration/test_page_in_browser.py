@@ -14,7 +14,9 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.live.feed import StateFeed
+from arb.market.ids import IDS_PER_RUN
 from arb.store.ledger.database import open_engine
+from arb.view.meanings import meanings
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import a_history, fill_ledger
 from tests.unit.view.test_view import HALT
@@ -52,6 +54,7 @@ async def opened(folder: Path, *options: str) -> AsyncIterator[tuple[Tab, str]]:
         token = (await asyncio.to_thread(Path(said["token_file"]).read_text)).strip()
         async with a_tab() as tab:
             await tab.size(1280)
+            await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
             await show(tab, f"{said['address']}#{token}")
             assert token not in await tab.run("location.href + document.cookie + JSON.stringify({...sessionStorage})")
             yield tab, said["address"]
@@ -133,15 +136,29 @@ def test_on_a_phone_the_net_of_pairs_is_seen_and_filters_open_by_a_button(folder
     in_browser(folder, work)
 
 
-def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(tmp_path: Path) -> None:
-    fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=10_000, days=5, untraded_per_pair=1))
+def test_all_pairs_are_there_page_by_page_and_each_once(tmp_path: Path) -> None:
+    fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=1_200, days=5, untraded_per_pair=1))
+    with open_engine(f"sqlite:///{tmp_path / 'run.sqlite'}").connect() as connection:
+        every = "SELECT id FROM pair_trades ORDER BY decided_ns DESC, id DESC"
+        ids = [row.id for row in connection.exec_driver_sql(every)]
 
     async def work(tab: Tab, address: str) -> None:
         await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
-        assert await tab.run("document.querySelector('table').getAttribute('aria-rowcount')") == "10001"
-        await tab.until(
-            "(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === 10000)"
-        )
+        seen: list[str] = []
+        older = "[...document.querySelectorAll('main a')].find((link) => link.textContent === 'older pairs')"
+        for page in range(3):
+            rows = min(500, len(ids) - 500 * page)
+            await tab.until(f"document.querySelector('table')?.getAttribute('aria-rowcount') === '{rows + 1}'")
+            await tab.until(
+                f"(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === {rows})"
+            )
+            seen += await tab.run("[...document.querySelectorAll('main td a')].map((link) => link.textContent)")
+            if page < 2:
+                await tab.run(f"{older}.click()")
+                await tab.until(f"document.querySelector('main td a')?.textContent !== '{seen[-500]}'")
+        assert not await tab.run(older)
+        runs = sorted({one // IDS_PER_RUN for one in ids})
+        assert seen == [f"{runs.index(one // IDS_PER_RUN) + 1}-{one % IDS_PER_RUN}" for one in ids]
 
     in_browser(tmp_path, work)
 
@@ -235,10 +252,56 @@ def test_by_keyboard_alone_one_reaches_a_page_and_a_pair(folder: Path) -> None:
 
 def test_names_that_are_markup_are_shown_as_text(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await show(tab, f"{address}?page=incidents", "document.querySelectorAll('main table').length")
+        await show(tab, f"{address}?page=incidents", "document.querySelectorAll('main details').length")
+        await tab.run("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+        await tab.until("document.querySelectorAll('main details table').length > 1")
         assert await tab.run("document.querySelectorAll('main img, main script').length") == 0
         assert "<script>alert(1)</script>" in await tab.run("document.querySelector('main').textContent")
         assert await tab.run("document.documentElement.scrollWidth <= innerWidth")
+
+    in_browser(folder, work)
+
+
+def test_a_code_shows_its_meaning_by_pointer_and_by_keyboard(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=opportunities", "document.querySelector('main table button.code')")
+        code = "document.querySelector('main table button.code')"
+        word, title = await tab.run(f"[{code}.textContent, {code}.title]")
+        assert title == meanings()["reason"][word]
+        assert await tab.run("document.querySelector('#meaning').innerText") == ""
+        await tab.run(f"{code}.focus()")
+        assert await tab.run("document.querySelector('#meaning').innerText") == f"{word}: {title}"
+        await tab.run(f"{code}.blur()")
+        assert await tab.run("document.querySelector('#meaning').innerText") == ""
+
+    in_browser(folder, work)
+
+
+def test_filters_offer_the_names_that_the_ledger_knows(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
+        assert not any("/api/known" in url for url in tab.requested), "before somebody comes to them nothing is asked"
+        await tab.run("document.forms.filters.elements.venue.focus()")
+        await tab.until("document.querySelectorAll('#known-run option').length")
+        venues, symbols, runs = [
+            await tab.run(f"[...document.querySelectorAll('#known-{one} option')].map((option) => option.value)")
+            for one in ("venue", "symbol", "run")
+        ]
+        assert venues == ["bitget", "gate", "okx"] and "BTC/USDT" in symbols and runs == ["5", "4", "3", "2", "1"]
+
+    in_browser(folder, work)
+
+
+def test_a_list_renews_by_itself_and_not_while_somebody_selects(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
+        shown = "document.querySelector('main').dataset.shown"
+        before = await tab.run(shown)
+        await tab.until(f"{shown} !== '{before}' && !document.querySelector('main').hasAttribute('aria-busy')")
+        await tab.run("getSelection().selectAllChildren(document.querySelector('h1'))")
+        before = await tab.run(shown)
+        await asyncio.sleep(16)
+        assert await tab.run(shown) == before
 
     in_browser(folder, work)
 

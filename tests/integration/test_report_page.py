@@ -70,7 +70,7 @@ def test_every_part_of_the_report_stands_on_the_page_with_its_figures(evil: Path
     assert names == SECTIONS
     assert set(tables) >= {
         "day_utc", "buy_venue sell_venue", "symbol", "by outcome", "reasons", "thresholds", "execution", "waits",
-        "how legs ended", "fees by currency", "fees", "moved", "incidents by kind", "incidents", "runs", "pairs",
+        "how legs ended", "fees by currency", "fees", "moved", "runs", "pairs",
     }  # fmt: skip
     assert charts >= 12
 

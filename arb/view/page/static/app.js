@@ -1,5 +1,5 @@
 // Which page is shown, by which filters (both stand in the address), and what is known of the engine now.
-import { clock, el, empty, money } from "./dom.js";
+import { clock, el, empty, learn, money } from "./dom.js";
 import { routeOf } from "./books.js";
 import { PAGES, STORY } from "./pages.js";
 import { renew, steer } from "./now.js";
@@ -9,13 +9,13 @@ import { Refused, ask, events, forget, open, post, signed } from "./session.js";
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
 const UNFILTERED = ["now", "books", "story"];  // what is so now, and one pair, have no rows to choose from
-const READ_EVERY_MS = 2000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
-let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null, looked = "";
+const READ_EVERY_MS = 2000, RENEW_EVERY_MS = 15000, CHEAP_MS = 500, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
+let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null, looked = "", tookMs = 0;
 
 const chosen = () => new URLSearchParams(location.search);
 const pageName = () => chosen().get("page") || "now";
 const pageOf = (name) => (name === "story" ? STORY : PAGES[name] || PAGES.now);
-const context = () => ({ get, chosen: chosen(), state: () => state, read: readLedger, about, act, linkTo, go });
+const context = (renewing = false) => ({ get: renewing ? (name, more) => get(name, more, { headers: { "Arb-Renewal": "1" } }) : get, chosen: chosen(), state: () => state, read: readLedger, about, act, linkTo, go });
 
 function filtersOf(parameters) {
   const found = new URLSearchParams();
@@ -32,29 +32,32 @@ export const linkTo = (page, more = {}) => {
 
 export function go(address) { history.pushState(null, "", address); show(true); }
 
-const get = (name, more = {}) => {
+// Asks with the filters of the address; `options` of the request.
+const get = (name, more = {}, options = {}) => {
   const found = filtersOf(chosen());
   for (const [key, value] of Object.entries(more)) found.set(key, value);
-  return ask(`/api/${name}?${found}`);
+  return ask(`/api/${name}?${found}`, options);
 };
 
-async function show(moved = false) {
-  const number = ++shownNumber, name = pageName();
-  drawNav(name);
+async function show(moved = false, renewing = false) {
+  const number = ++shownNumber, name = pageName(), begun = performance.now();
+  if (!renewing) drawNav(name);
   form.hidden = UNFILTERED.includes(name);
-  for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
+  if (!renewing) for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
   const page = pageOf(name);
   document.title = `${page.title} · arb`;
   main.setAttribute("aria-busy", "true");
+  if (!renewing) main.querySelector(".title h1")?.append(" …");
   let made;
   try {
-    made = await page.make(context());
+    made = await page.make(context(renewing));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401) return login(error.message);
     made = [el("p", { class: "empty error", role: "alert" }, error.message)];
   }
   if (number !== shownNumber) return;
+  tookMs = performance.now() - begun;
   const refresh = page.live ? null : el("p", { class: "dim" }, `as of ${clock()} UTC `, el("button", { type: "button", onclick: () => show(true) }, "refresh"));
   main.replaceChildren(el("div", { class: "title" }, el("h1", {}, page.title), refresh ?? ""), ...[made].flat());
   main.removeAttribute("aria-busy");
@@ -113,7 +116,7 @@ function drawStrip() {
     const oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
     parts.push(el("span", { class: exposed ? "bad" : "good" }, exposed ? `UNHEDGED ${money(state.unhedged_notional, 2)}, oldest ${duration(oldest / 1000)}` : "unhedged 0"));
     if (at.started_ns) parts.push(el("span", { class: "dim" }, `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}`));
-    if (!active) parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
+    if (!active && state.state !== "WAITING") parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
   }
   announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");
@@ -186,7 +189,7 @@ function lost(text) {
 }
 
 async function begin() {
-  try { about = await ask("/api/about"); } catch (error) {
+  try { about = await ask("/api/about"); learn(about.meanings); } catch (error) {
     if (error.status === 401) return login(error.message);
     main.replaceChildren(empty(error.message));
     return;
@@ -194,6 +197,22 @@ async function begin() {
   listen();
   await show();
 }
+
+// Lists renew by themselves where that is cheap, and while a person neither reads further down, nor selects, nor is at anything.
+setInterval(() => {
+  const page = pageOf(pageName()), at = document.activeElement;
+  const quiet = scrollY < 60 && getSelection().isCollapsed && (at === document.body || at === main) && !document.querySelector("dialog, main details[open]");
+  if (page.renews && quiet && !document.hidden && listening && !main.hasAttribute("aria-busy") && tookMs < CHEAP_MS && !chosen().get("before")) show(false, true);
+}, RENEW_EVERY_MS);
+
+// The names that filters offer are asked for when somebody comes to them.
+let offered = false;
+form.addEventListener("focusin", async () => {
+  if (offered) return;
+  offered = true;
+  const known = await ask("/api/known").catch(() => ({}));
+  for (const [name, values] of Object.entries(known)) document.getElementById(`known-${name}`).replaceChildren(...values.map((value) => el("option", { value })));
+});
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();

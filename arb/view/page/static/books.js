@@ -1,7 +1,7 @@
 // The two live books of a route, side by side, and the pair that they would make now.
 import { duration } from "./chart.js";
 import { bars } from "./figures.js";
-import { amount, card, el, empty, money, size, table } from "./dom.js";
+import { amount, card, code, el, empty, money, size, table } from "./dom.js";
 import { tile } from "./now.js";
 
 const PARTS = ["symbol", "buy", "sell"];
@@ -27,7 +27,7 @@ export function books({ state, chosen, go }) {
     tile("Edge after fees", found.edge_bps === null ? "-" : `${money(found.edge_bps, 2)} bps`, found.gross_bps === null ? "" : `${money(found.gross_bps, 2)} bps before fees, at the best quotes`, Number(found.edge_bps) > 0 ? "good" : ""),
     tile("The best pair now", plan ? `${amount(plan.net)} net` : "none", plan ? `${money(plan.edge_bps, 2)} bps; balances and limits not counted` : "fees exceed the edge", plan ? "good" : ""),
     tile("Orders", plan ? plan.legs.map((leg) => size(leg.size)).join(" / ") : "-", plan ? `buy up to ${size(plan.legs[0].limit)}, sell from ${size(plan.legs[1].limit)}` : "", ""),
-    tile("Not taken because", plan ? found.not_taken ?? "-" : "-", "as last judged", found.not_taken ? "warn" : "")),
+    tile("Not taken because", plan ? code("reason", found.not_taken) : "-", "as last judged", found.not_taken ? "warn" : "")),
   el("div", { class: "two" }, ladder(`Buy at ${found.buy}`, buy, "asks", plan?.legs[0].size), ladder(`Sell at ${found.sell}`, sell, "bids", plan?.legs[1].size))];
 }
 
@@ -40,7 +40,7 @@ function ladder(title, book, side, taken) {
   });
   const places = Math.max(0, ...rows.map((row) => (row.price.split(".")[1] || "").length));  // so that points are below each other
   const most = Math.max(...rows.map((row) => row.total), 0) || 1, mark = (row) => (row.reached ? "reached" : row.side === side ? "" : "dim");
-  return card(title, el("p", { class: book.unfit ? "warn" : "dim" }, [book.age_ms === null ? "nothing received" : `changed ${duration(book.age_ms / 1000)} ago`, book.unfit && `not fit to trade: ${book.unfit}`].filter(Boolean).join("; ")), table([
+  return card(title, el("p", { class: book.unfit ? "warn" : "dim" }, book.age_ms === null ? "nothing received" : `changed ${duration(book.age_ms / 1000)} ago`, book.unfit ? ["; not fit to trade: ", code("reason", book.unfit)] : []), table([
     { name: "", of: (row) => row.side.slice(0, 3), word: true, mark }, { name: "price", of: (row) => money(row.price, places), number: true, mark }, { name: "size", of: (row) => size(row.size), number: true, mark },
     { name: "total", of: (row) => amount(row.total), number: true, mark }, { name: "", of: (row) => bars("level", [[row.reached ? "taken" : "lies", 0, 1000 * row.total / most]]) },
   ], rows, { caption: title }));

@@ -1,5 +1,5 @@
 // The present state of a running engine, and what may be ordered.
-import { amount, card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { amount, card, code, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { duration } from "./chart.js";
 import { barsOf, byMinute, falls } from "./figures.js";
 
@@ -7,9 +7,12 @@ export const route = (row) => (row.buy_venue === row.sell_venue ? row.buy_venue 
 const running = (state) => state.engine !== "not running";
 export const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
 
+// How many notices, the first ones, are of a moment: they have a place of their own, so that nothing moves as they come and go.
+const passing = (state) => (state.state === "WAITING" ? (state.stops || []).length : 0);
+
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {
-  const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
+  const here = [...(state.notices || []).slice(passing(state)).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
   if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)].filter(Boolean);
   return [...here, el("div", { class: "two" },
     el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
@@ -50,7 +53,7 @@ function alertsCard(read, steering) {
 }
 
 export const alertsList = (found, steering) => found.map((row) => el("article", { class: "alert" }, el("div", {},
-  el("h3", { dir: "auto" }, el("span", { class: "bad" }, [row.kind, row.venue, row.symbol].filter(Boolean).join(" ")), el("span", { class: "dim" }, row.count > 1 ? ` ${row.count} times since ${utc(row.since_ns)}, last ${utc(row.last_ns)}` : ` at ${utc(row.last_ns)}`)),
+  el("h3", { dir: "auto" }, el("span", { class: "bad" }, code("incident", row.kind), ` ${[row.venue, row.symbol].filter(Boolean).join(" ")}`), el("span", { class: "dim" }, row.count > 1 ? ` ${row.count} times since ${utc(row.since_ns)}, last ${utc(row.last_ns)}` : ` at ${utc(row.last_ns)}`)),
   el("p", { dir: "auto" }, row.text), el("p", { class: "dim" }, `What to do: ${row.what_to_do}`)),
 steering ? el("button", { type: "button", "data-alert": row.id, onclick: () => steering("acknowledge", row.id) }, "acknowledge") : null));
 
@@ -60,7 +63,7 @@ export function venuesCard(state) {
   const against = (row) => [row.halted, row.health === "healthy" ? "" : row.health_cause].filter(Boolean).join("; ");
   return card("Venues", table([
     { name: "venue", of: (row) => row.venue, word: true },
-    { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
+    { name: "health", of: (row) => code("health", row.health), word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
     { name: "books", of: (row) => row.books, word: true, mark: (row) => (new Set(String(row.books).split("/")).size > 1 ? "warn" : "") },
     { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
     { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
@@ -71,13 +74,13 @@ export function venuesCard(state) {
 
 function edgesCard(state) {
   const open = new Set((state.open_pairs || []).map((row) => `${row.symbol} ${row.buy} ${row.sell}`));
-  const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : shown(row.not_taken));
+  const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : code("reason", row.not_taken));
   return card("Best edges", table([
     { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
     { name: "buy → sell", of: (row) => el("a", { href: `?${new URLSearchParams({ page: "books", symbol: row.symbol, buy: row.buy, sell: row.sell })}` }, `${row.buy} → ${row.sell}`), word: true },
     { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
     { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
-  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
+  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), el("p", { class: "dim" }, passing(state) ? state.notices[0] : "\u00a0"), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
 }
 
 // A pair's short id; its number in the newest run before the ledger was read.
@@ -144,12 +147,12 @@ export function held(rows, venues) {
 
 function runCard(state) {
   const net = Object.entries(state.net || {}).map(([asset, value]) => `${amount(value)} ${asset}`).join(", ") || "0";
-  return card("This run", pairs({ run: state.run_id, net, orders: money(state.orders ?? 0, 0), fills: money(state.fills ?? 0, 0), incidents: state.incidents, "frames read": money(state.frames ?? 0, 0), ledger: state.about?.ledger }));
+  return card("This run", pairs({ run: state.run_id, net, orders: money(state.orders ?? 0, 0), fills: money(state.fills ?? 0, 0), incidents: el("a", { href: `?page=incidents&run=${state.run_id}` }, shown(state.incidents)), "frames read": money(state.frames ?? 0, 0), ledger: state.about?.ledger }));
 }
 
 function notTakenCard(state) {
   const reasons = Object.entries(state.not_taken || {}).map(([reason, count]) => ({ reason, count }));
-  return card("Opportunities not taken", reasons.length ? table([{ name: "reason", of: (row) => row.reason, word: true }, { name: "opportunities", of: (row) => money(row.count, 0), number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none"));
+  return card("Opportunities not taken", reasons.length ? table([{ name: "reason", of: (row) => code("reason", row.reason), word: true }, { name: "opportunities", of: (row) => money(row.count, 0), number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none"));
 }
 
 // Puts what has changed in the place of what stands there, part by part: a reader keeps selection and focus in all others.

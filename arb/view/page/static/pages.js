@@ -1,5 +1,5 @@
 // The pages, each from one or two answers.
-import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { amount, card, code, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { books } from "./books.js";
 import { chart, duration, logarithm, plot } from "./chart.js";
 import { bars, barsOf, falls, figure, heat } from "./figures.js";
@@ -12,6 +12,7 @@ const text = (name, key = name, more = {}) => col(name, (row) => shown(row[key])
 const count = (name, key = name) => col(name, (row) => grouped(shown(row[key])), { number: true, sort: (row) => Number(row[key]) });
 const cash = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]), mark: (row) => signOf(row[key]) });
 const cost = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]) });
+const coded = (name, sort) => col(name, (row) => code(sort, row[name]), { word: true, sort: (row) => row[name] });
 const at = (name, key) => col(name, (row) => utc(row[key]), { word: true, sort: (row) => BigInt(row[key] || 0) });
 const whole = (name, key) => col(name, (row) => size(row[key]), { number: true, sort: (row) => Number(row[key]) });
 const lines = (found, as = "steps") => Object.entries(found).map(([name, points]) => ({ name, points, as }));
@@ -22,15 +23,16 @@ const earned = (rows, ...names) => table([...names.map((name) => text(name.repla
 
 const way = (row) => route({ buy_venue: row.buy, sell_venue: row.sell });
 
-async function pairsPage({ get, linkTo }) {
-  const found = await get("pairs");
+async function pairsPage({ get, chosen, linkTo }) {
+  const before = chosen.get("before"), found = await get("pairs", before ? { before } : {});
   if (!found.pairs.length) return [empty(found.empty)];
-  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
+  const further = () => (linkTo ? el("p", {}, before ? [el("a", { href: linkTo("pairs") }, "newest pairs"), " "] : [], found.older ? el("a", { href: linkTo("pairs", { before: found.older }) }, "older pairs") : "") : found.older ? el("p", { class: "dim" }, "Older pairs are not in this file.") : null);
+  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first`), before ? further() : null, table([
     col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.short_id }) }, row.short_id) : row.short_id), { number: true, sort: (row) => BigInt(row.id) }),
     cash("net"), text("symbol"), col("buy → sell", way, { word: true, sort: way }), text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), at("decided", "decided_ns"), whole("size", "size"), cost("expected"),
     count("took ms", "took_ms"), col("unhedged, average", (row) => money(row.unhedged_average, 2), { number: true, sort: (row) => Number(row.unhedged_average) }), text("kind"),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
-  ], found.pairs, { caption: "pairs" })];
+  ], found.pairs, { caption: "pairs" }), further()].filter(Boolean);
 }
 
 async function story({ get, chosen, linkTo }) {
@@ -59,13 +61,13 @@ async function story({ get, chosen, linkTo }) {
     ], one.steps, { caption: "steps" })),
     one.alternatives.length ? card("What else could have been done", table([
       text("stage"), text("way"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true }), col("price", (row) => size(row.price), { number: true }),
-      cash("net"), col("edge bps", (row) => shown(row.edge_bps), { number: true }), col("", (row) => (row.taken ? "taken" : row.reason)),
+      cash("net"), col("edge bps", (row) => shown(row.edge_bps), { number: true }), col("", (row) => (row.taken ? "taken" : code("reason", row.reason))),
     ], one.alternatives, { caption: "alternatives" })) : null,
     card("Fills", table([
       col("at ms", (row) => ms(row.at_ms), { number: true }), text("venue"), text("side"), col("price", (row) => size(row.price), { number: true }), col("size", (row) => size(row.size), { number: true }),
       col("fee", (row) => `${size(row.fee)} ${row.fee_currency}`, { number: true }), cost("fee in quote", "fee_in_quote"), text("trade id", "trade_id", { word: false }),
     ], one.fills, { caption: "fills" })),
-    one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), text("kind"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
+    one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), coded("kind", "incident"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
   ];
 }
 
@@ -99,7 +101,7 @@ async function opportunities({ get }) {
     figure(figures.on_offer, heat)]),
   el("div", { class: "two" }, el("div", {},
     card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
-    card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
+    card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([coded("reason", "reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
       el("p", { class: "dim" }, "an upper bound, for they compete for the same books and balances"))),
   el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "Result at other minimum edges: of the pairs traded, sales of dust left out, and of all opportunities seen."),
     table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), barsOf(found.what_if, (row) => row.net), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
@@ -186,17 +188,26 @@ function waited(rows) {
   return table([col("venue", ([venue]) => venue, { word: true }), col("wait", (row) => row[1], { word: true }), ms("p50", 2), ms("p95", 3), ms("p99", 4), col("", (row) => bars("level", [["lies", 0, part(row, 4)], ["taken", 0, part(row, 2)]]))], rows, { caption: "waits" });
 }
 
+const GRAVE = ["info", "warning", "critical"];
 const grave = (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "";
+
+// The incidents of a kind in one line, and the latest of them below it when it is opened.
+function ofKind({ kind, severity, incidents: number, open, cost: lost }, rows, linkTo) {
+  const facts = [`${money(number, 0)} ${severity}`, open && severity !== "info" ? `${money(open, 0)} not acknowledged` : "", Number(lost) ? `cost ${money(lost, 2)}` : "", rows.length ? `latest ${utc(rows[0].ns)}` : ""].filter(Boolean).join("; ");
+  const made = el("details", { ontoggle: () => {
+    if (made.childElementCount === 1) made.append(rows.length < number ? el("p", { class: "dim" }, `${rows.length} of them are among the latest incidents`) : "", table([
+      at("at", "ns"), text("venue"), col("pair", (row) => (row.pair && linkTo ? el("a", { href: linkTo("story", { id: row.pair }) }, row.pair) : shown(row.pair)), { number: true, sort: (row) => BigInt(row.pair_trade_id || 0) }), text("what", "text", { word: false }), cash("cost"),
+    ], rows, { caption: `incidents ${kind}` }));
+  } }, el("summary", {}, code("incident", kind), el("span", { class: grave({ severity }) || "dim" }, ` ${facts}`)));
+  return made;
+}
 
 async function incidents({ get, about, act, linkTo }) {
   const [alerts, found, report] = await Promise.all([get("alerts"), get("incidents"), get("report")]);
   return [alerts ? card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])) : null,
-    report.incidents.length ? card("By kind", table([text("severity", "severity", { mark: grave }), text("kind"), count("incidents"), count("not acknowledged", "open"), cost("cost, quote", "cost")], report.incidents, { caption: "incidents by kind" })) : null,
-    card("Incidents", found.incidents.length ? table([
-      at("at", "ns"), text("severity", "severity", { mark: grave }), text("kind"), text("venue"), col("pair", (row) => (row.pair && linkTo ? el("a", { href: linkTo("story", { id: row.pair }) }, row.pair) : shown(row.pair)), { number: true, sort: (row) => BigInt(row.pair_trade_id || 0) }), text("what", "text", { word: false }), cash("cost"),
-    ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null),
+    card("Incidents", report.incidents.length ? [...report.incidents].sort((a, b) => GRAVE.indexOf(b.severity) - GRAVE.indexOf(a.severity)).map((sums) => ofKind(sums, found.incidents.filter((row) => row.kind === sums.kind && row.severity === sums.severity), linkTo)) : el("p", { class: "dim" }, found.empty)),
     report.runs.length ? card("Runs", table([count("run", "run_number"), text("id", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
-      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), text("halted")], report.runs, { caption: "runs" })) : null].filter(Boolean);
+      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), coded("halted", "halt")], report.runs, { caption: "runs" })) : null].filter(Boolean);
 }
 
 async function reconciliation({ get }) {
@@ -212,11 +223,11 @@ export const STORY = { title: "Pair", make: story };
 export const PAGES = {
   now: { title: "Now", live: true, make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
   books: { title: "Books", live: true, make: async (context) => books(context) },
-  pairs: { title: "Pairs", make: pairsPage },
+  pairs: { title: "Pairs", renews: true, make: pairsPage },
   opportunities: { title: "Opportunities", make: opportunities },
   inventory: { title: "Inventory", make: inventory },
   waterfall: { title: "Waterfall", make: waterfall },
   venues: { title: "Venues", make: venues },
-  incidents: { title: "Incidents", make: incidents },
-  reconciliation: { title: "Reconciliation", make: reconciliation },
+  incidents: { title: "Incidents", renews: true, make: incidents },
+  reconciliation: { title: "Reconciliation", renews: true, make: reconciliation },
 };
