@@ -17,6 +17,7 @@ from arb.store.ledger.domains import levels_of
 from arb.store.ledger.queries import PairStory, RowDict
 from arb.store.ledger.sums import E8
 from arb.store.ledger.tables import WATERFALL
+from arb.view.plain import average_exposure
 
 NS_PER_MS = Decimal(1_000_000)
 _ASK = ("ask", "ask_size", "ask_total", "to_buy")
@@ -48,6 +49,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
             "sell_size": pair["sell_size"],
             "residual_size": pair["residual_size"],
             "exposure_quote_s": pair["exposure_quote_s"],
+            "unhedged_average": unhedged_average(pair),
         },
         "opportunity": _opportunity(history.opportunity, zero_ns),
         "waterfall": {term.removesuffix("_e8"): None if pair[term] is None else pair[term] * E8 for term in WATERFALL},
@@ -65,6 +67,13 @@ def explanation(history: PairStory) -> dict[str, Any]:
         "steps": steps(history),
         "timeline": list(_timeline(history, zero_ns)),
     }
+
+
+def unhedged_average(pair: RowDict) -> Decimal | None:
+    """Return the average of what was unhedged (quote) from a pair's decision to its end; None while it is open."""
+    if pair["closed_ns"] is None:
+        return None
+    return average_exposure(pair["exposure_quote_s"], Decimal(pair["closed_ns"] - pair["decided_ns"]).scaleb(-9))
 
 
 def _leg_cost(pair: RowDict) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from arb.masking import clean
 from arb.process import user_name
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.migrate import one_moment
+from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
 from arb.view.page.server import Page
 from arb.view.page.sessions import Sessions
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from arb.view.report.summary import Sources
 
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
-PAIRS_MAX = 10_000
+PAIRS_A_PAGE = 500
 INCIDENTS_MAX = 1_000
+RUNS_OFFERED = 50
 KEPT_NS = 2 * NS_PER_S
 """How long an answer serves further questions that are the same."""
 AT_ONCE = 2
@@ -53,6 +55,7 @@ class Questions:
         self.names: dict[str, Callable[[ReviewOptions], Document]] = {
             "status": lambda options: review.status(settings, options),
             "today": self._today,
+            "known": self._known,
             "pairs": lambda options: review.pairs(settings, options),
             "story": self._story,
             **{part: partial(self._of_rows, part) for part in SUMS},
@@ -84,18 +87,33 @@ class Questions:
     def _options(self, asked: Mapping[str, str]) -> ReviewOptions:
         """Read filters as the command line does; unknown ones are refused."""
         for word in asked:
-            if word not in (*FILTERS, "id"):
+            if word not in (*FILTERS, "id", "before"):
                 raise ConfigError(f"filter {clean(word, 40)!r}: give one of {', '.join(FILTERS)}")
         rows: dict[str, Any] = {word: asked[word] for word in FILTERS if asked.get(word)}
         if "run" in rows:
             if not (rows["run"].isdecimal() and len(rows["run"]) < 19 and int(rows["run"]) > 0):
                 raise ConfigError(f"run {clean(rows['run'], 40)!r} is no number of a run")
             rows["run"] = int(rows["run"])
-        return ReviewOptions(mode=self._mode, db=self._db, rows=rows, limit=PAIRS_MAX, ident=asked.get("id"))
+        return ReviewOptions(
+            mode=self._mode,
+            db=self._db,
+            rows=rows,
+            limit=PAIRS_A_PAGE,
+            before=asked.get("before"),
+            ident=asked.get("id"),
+        )
 
     def _today(self, _: ReviewOptions) -> Document:
         """Return what the UTC day's pairs earned, split into its causes, and by minute."""
         return TodayReader(stores(self._settings, self._mode, self._db)[0]).read(self._clock.wall_ns())
+
+    def _known(self, _: ReviewOptions) -> Document:
+        """Return the venues, symbols and numbers of runs that filters offer, the newest run first."""
+        url = stores(self._settings, self._mode, self._db)[0]
+        with one_moment(url):
+            reader = LedgerReader(url)
+            offered, runs = reader.offered(), reader.short_ids().numbers
+        return offered | {"run": list(reversed(runs[-RUNS_OFFERED:]))}
 
     def _story(self, options: ReviewOptions) -> Document:
         return review.explain(self._settings, options)

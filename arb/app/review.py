@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arb.app import found_journal, journals_of, stores
-from arb.app.explain import explanation
+from arb.app.explain import explanation, unhedged_average
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.config.loader import nearest
@@ -140,12 +140,20 @@ def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dic
 
 
 def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the selected pairs, the latest first; `older`: the id before which the list continues, or None at its end."""
     url, _ = stores(settings, options.mode, options.db)
     with one_moment(url):
         reader, selection = LedgerReader(url), selected(settings, options)
-        rows, short_ids, newest = reader.pairs(selection, limit=options.limit), reader.short_ids(), reader.last_run_id()
-        empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
-        return note_on(reader.modes()) | empty | {"pairs": [_pair(row, short_ids, newest) for row in rows]}
+        rows = reader.pairs(selection, limit=options.limit + 1, before=options.before)
+        short_ids, newest = reader.short_ids(), reader.last_run_id()
+        shown = [_pair(row, short_ids, newest) for row in rows[: options.limit]]
+        older = shown[-1]["short_id"] if len(rows) > len(shown) else None
+        empty = (
+            {}
+            if rows
+            else {"empty": " ".join(filter(None, ("no", options.before and "older", "pair trade", str(selection))))}
+        )
+        return note_on(reader.modes()) | empty | {"pairs": shown, "older": older}
 
 
 def pair_rows(settings: Settings, options: ReviewOptions) -> list[RowDict]:
@@ -153,7 +161,10 @@ def pair_rows(settings: Settings, options: ReviewOptions) -> list[RowDict]:
     url, _ = stores(settings, options.mode, options.db)
     with one_moment(url):
         reader = LedgerReader(url)
-        rows, short_ids = reader.pairs(selected(settings, options), limit=options.limit), reader.short_ids()
+        rows, short_ids = (
+            reader.pairs(selected(settings, options), limit=options.limit, before=options.before),
+            reader.short_ids(),
+        )
     return [
         {"id": row["id"], "short_id": short_ids.of(row["id"])}
         | {
@@ -244,14 +255,15 @@ def incidents(settings: Settings, options: ReviewOptions, most: int) -> dict[str
 
 def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
     """Write the page and return its path and size; raise `ConfigError` when that cannot be done."""
+    from arb.view.meanings import meanings
     from arb.view.report import page  # late: it loads numpy
 
     check_target(path)
     with one_moment(stores(settings, options.mode, options.db)[0]):
         found = sources(settings, options)
         answers = {"report": summed_in_words(found)} | {part: page.drawn(found, part) for part in page.FIGURES}
-        shown = pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
-        answers |= {"pairs": shown, "incidents": incidents(settings, options, INCIDENTS_SHOWN)}
+        shown = pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN))
+        answers |= {"pairs": shown, "incidents": incidents(settings, options, INCIDENTS_SHOWN), "meanings": meanings()}
     del answers["report"]["db"]  # its name may be no text, and stands in the head as it can
     return {"db": found.db, "page": str(path), "bytes": write_page(path, page.render(found, answers))}
 
@@ -335,4 +347,5 @@ def _pair(row: RowDict, short_ids: ShortIds, newest: int | None) -> dict[str, An
         "decided_ns": row["decided_ns"],
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
         "exposure_quote_s": row["exposure_quote_s"],
+        "unhedged_average": unhedged_average(row),
     }

@@ -66,6 +66,7 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
+from arb.view.depth import depths
 from arb.view.forecast import Forecast
 from arb.view.summary import blocks, money, state_in_parts, summarise
 from arb.view.view import ScreenGone, ScreenProcess, keep_alive, keep_status, log_lines
@@ -411,8 +412,9 @@ class Run:
         forecast = Forecast()
         yield StateFeed(
             self._journal_path,
-            lambda: chain(
+            lambda asked: chain(
                 state_in_parts(engine, self._clock.wall_ns(), forecast),
+                depths(engine, self._clock.wall_ns, asked),
                 self._delays.parts(self._turns, engine.state.books.connections.values()),
             ),
             lambda: (

@@ -88,12 +88,13 @@ def present(state: dict[str, Any]) -> dict[str, Any]:
     metavar="N",
     help="How many, latest first.",
 )
+@click.option("--before", metavar="ID", help="Continue behind this pair, with older ones.")
 @table_options
 @row_options
 @with_ledger
-def pairs_command(given: Given, limit: int, **rows: Any) -> int:
+def pairs_command(given: Given, limit: int, before: str | None, **rows: Any) -> int:
     """List pair trades, the latest first."""
-    options = ReviewOptions(mode=given.mode, db=given.db, limit=limit, rows=rows)
+    options = ReviewOptions(mode=given.mode, db=given.db, limit=limit, before=before, rows=rows)
     from arb.app import review
 
     if is_asked("--csv"):
@@ -107,7 +108,9 @@ def _pair_list(document: dict[str, Any]) -> dict[str, Any]:
     names = ("kind", "symbol", "buy", "sell", "size", "net", "state", "identity", "decided_ns", "took_ms", "expected")
     rows = document["pairs"]
     shown = [name for name in names if name != "kind" or len({row["kind"] for row in rows}) > 1]
-    return document | {"pairs": [{"pair": row["short_id"]} | {name: row[name] for name in shown} for row in rows]}
+    older = {"older": f"add --before {document['older']}"} if document["older"] else {}
+    found = {name: value for name, value in document.items() if name != "older"}
+    return found | {"pairs": [{"pair": row["short_id"]} | {name: row[name] for name in shown} for row in rows]} | older
 
 
 @click.command("incidents")
@@ -171,13 +174,13 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     """Return a report in the tables that a person reads first."""
     quotes = document["net"]
     named = {"pairs": "finished", "net": "net", "expected": "expected", "kept_percent": "kept_percent"}
-    named |= {"fees": "fees_in_quote", "exposure_quote_s": "exposure_quote_s"}
+    named |= {"fees": "fees_in_quote", "unhedged_average": "unhedged_average"}
     earned = [
         {"quote": quote} | {name: document[source].get(quote) for name, source in named.items()} for quote in quotes
     ]
     facts = ("note", "db", "selected", "from_ns", "to_ns", "run_seconds")
     counts = ("repaired_pairs", "orders", "fills")
-    tables = ("waterfall", "days", "venue_pairs", "symbols", "unproved", "refused", "what_if", "execution")
+    tables = ("waterfall", "days", "venue_pairs", "venues", "symbols", "unproved", "refused", "what_if", "execution")
     return (
         {name: document[name] for name in facts if document.get(name)}
         | {"runs": len(document["runs"])}
@@ -188,7 +191,11 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-TITLES = {"what_if": "at other least edges, without dust sales", "unproved": "of unproved coins, in no sum above"}
+TITLES = {
+    "venues": "venues, a pair counts at both of its venues",
+    "what_if": "at other least edges, without dust sales",
+    "unproved": "of unproved coins, in no sum above",
+}
 
 
 @click.command("explain")

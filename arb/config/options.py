@@ -73,14 +73,15 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and which rows.
 
-    `rows`: the selection as written by the user (`arb/store/ledger/selection.py`); `every`: of alerts, acknowledged
-    ones, too.
+    `rows`: the selection as written by the user (`arb/store/ledger/selection.py`); `before`: the id of the pair behind
+    which a list of pairs continues; `every`: of alerts, acknowledged ones, too.
     """
 
     mode: str
     db: str | None = None
     rows: Mapping[str, Any] = {}
     limit: int = 20
+    before: str | None = None
     ident: str | None = None
     every: bool = False
     parquet: Path | None = None

@@ -3,13 +3,17 @@
 A Unix socket of packets, readable by this user only. While a listener is connected a state is sent every `EVERY_S`, in parts
 so that no frame waits for the whole of it. Without a listener it is not computed. The feed never waits: a listener whose
 buffer is full (stopped, or slow) misses that state and gets a later one.
+
+A listener may send the routes whose books it shows, as a JSON list of `[symbol, buy, sell]`. The state has them while it is
+connected, and at most `ROUTES_MAX` for all listeners.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +30,16 @@ PACKET_MAX = 160_000
 """The size that fits a packet: a socket's kernel buffer is 208 kB, unless the machine's owner has made it smaller."""
 EDGES_MAX = 100
 """The most symbols whose best edges are sent, the best first."""
+ROUTES_MAX = 4
+ASKED_MAX = 4096
+ASKS_A_STATE = 4
+"""The most packets of one listener that are read for a state."""
 POLL_S = 0.5
 SILENT_S = 2.0
+
+
+Asked = tuple[str, str, str]
+"""A symbol, the venue to buy at, and the venue to sell at."""
 
 
 def feed_path(journal: Path) -> Path:
@@ -35,12 +47,15 @@ def feed_path(journal: Path) -> Path:
 
 
 class StateFeed:
-    """The engine's end: takes listeners, and sends them the joined results of `parts`, with `about` (mode, ledger, start)."""
+    """The engine's end: takes listeners, and sends them the joined results of `parts`, with `about` (mode, ledger, start).
+
+    `parts` takes the routes that listeners ask for.
+    """
 
     def __init__(
         self,
         journal: Path,
-        parts: Callable[[], Iterator[dict[str, Any]]],
+        parts: Callable[[Sequence[Asked]], Iterator[dict[str, Any]]],
         about: Callable[[], dict[str, Any]],
         turns: Turns | None = None,
     ) -> None:
@@ -48,7 +63,7 @@ class StateFeed:
         self._parts = parts
         self._about = about
         self._turns = Turns() if turns is None else turns
-        self._listeners: list[socket.socket] = []
+        self._listeners: dict[socket.socket, list[Asked]] = {}
         self._listening: socket.socket | None = None
         self._somebody = asyncio.Event()
         self.computed = 0
@@ -86,13 +101,13 @@ class StateFeed:
             if len(self._listeners) >= LISTENERS_MAX:
                 listener.close()
                 return
-            self._listeners.append(listener)
+            self._listeners[listener] = []
             self._somebody.set()
 
     async def _send(self) -> None:
         """Compute a state over as many turns of the loop as it has parts, and send it to all that have room for it."""
         state = self._about()
-        for part in self._parts():
+        for part in self._parts(self._asked()):
             state |= part
             await asyncio.sleep(0)
         self.computed += 1
@@ -104,9 +119,24 @@ class StateFeed:
                 continue  # it has not read the earlier states: this one is dropped, a later one is sent
             except OSError:
                 listener.close()
-                self._listeners.remove(listener)
+                del self._listeners[listener]
         if not self._listeners:
             self._somebody.clear()
+
+    def _asked(self) -> list[Asked]:
+        """Return the routes that listeners ask for, by the newest packet of each; one that is not understood asks for none."""
+        for listener in self._listeners:
+            with contextlib.suppress(OSError):  # none came, or it has gone
+                for _ in range(ASKS_A_STATE):
+                    self._listeners[listener] = _routes(listener.recv(ASKED_MAX))
+        return list(islice(dict.fromkeys(chain.from_iterable(self._listeners.values())), ROUTES_MAX))
+
+
+def _routes(packet: bytes) -> list[Asked]:
+    try:
+        return msgspec.json.decode(packet, type=list[Asked])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return []
 
 
 def packed(state: dict[str, Any]) -> bytes:

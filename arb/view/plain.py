@@ -115,8 +115,15 @@ def short_id(pair_id: int, state: State) -> str:
 
 def exposed_today(exposure: dict[str, Any]) -> str:
     """Return the exposure of the UTC day and its limit as amounts that, unhedged all day, would come to the same."""
-    used, limit = (short_amount(Decimal(exposure[name]) / DAY_S) for name in ("quote_s", "limit_quote_s"))
+    used, limit = (
+        short_amount(average_exposure(Decimal(exposure[name]), DAY_S)) for name in ("quote_s", "limit_quote_s")
+    )
     return f"today on average {used} of at most {limit}"
+
+
+def average_exposure(quote_s: Decimal, seconds: Decimal | int) -> Decimal:
+    """Return the amount (quote, to 1e-8) that comes to the same exposure (quote x seconds) if unhedged for `seconds` >= 0."""
+    return rounded(quote_s / seconds, 8) if seconds else Decimal(0)
 
 
 def span_of(seconds: float) -> str:

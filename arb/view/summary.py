@@ -212,8 +212,8 @@ def state_in_parts(engine: Engine, now_ns: int, forecast: Forecast | None = None
     for venue in tuple(state.inventory.with_basis):
         holdings[venue] = state.inventory.totals(venue)
         yield {"holdings": holdings}
-    if forecast is not None:
-        yield {"lasting": forecast.lasting(now_ns, holdings)}
+    if forecast is not None and (lasting := forecast.lasting(now_ns, holdings)) is not None:
+        yield {"lasting": lasting}
     yield from room.prices(engine)
     edges = []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
@@ -363,7 +363,7 @@ def best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
         (edge, buy, sell)
         for buy in venues
         for sell in venues
-        if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
+        if buy != sell and (edge := top_edge_bps(engine, symbol, buy, sell)) is not None
     ]
     if not routes:
         return []
@@ -385,7 +385,8 @@ def marked(identity: str | None) -> dict[str, str]:
     return {} if identity is None else {"identity": identity}
 
 
-def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
+def top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
+    """Return the edge of the best quotes of two live books after both taker fees, in bps; None where one is not known."""
     state = engine.state
     if not (state.books.is_live(buy, symbol) and state.books.is_live(sell, symbol)):
         return None

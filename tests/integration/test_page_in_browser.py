@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.live.feed import StateFeed
+from arb.market.ids import IDS_PER_RUN
 from arb.store.ledger.database import open_engine
+from arb.view.meanings import meanings
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import a_history, fill_ledger
 from tests.unit.view.test_view import HALT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-PAGES = ("now", "pairs", "opportunities", "inventory", "waterfall", "venues", "incidents", "reconciliation")
+PAGES = ("now", "books", "pairs", "opportunities", "inventory", "waterfall", "venues", "incidents", "reconciliation")
 SHOWN = "document.querySelector('main h1') && !document.querySelector('main').hasAttribute('aria-busy')"
 HOSTILE = ("<img src=x onerror=alert(1)>", "\u202eevil\u202c<script>alert(1)</script>", "N" * 500)
 
@@ -52,6 +54,7 @@ async def opened(folder: Path, *options: str) -> AsyncIterator[tuple[Tab, str]]:
         token = (await asyncio.to_thread(Path(said["token_file"]).read_text)).strip()
         async with a_tab() as tab:
             await tab.size(1280)
+            await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
             await show(tab, f"{said['address']}#{token}")
             assert token not in await tab.run("location.href + document.cookie + JSON.stringify({...sessionStorage})")
             yield tab, said["address"]
@@ -112,15 +115,50 @@ def test_every_page_at_every_width_light_and_dark_is_read_without_scrolling_side
     in_browser(folder, work)
 
 
-def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(tmp_path: Path) -> None:
-    fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=10_000, days=5, untraded_per_pair=1))
+def test_on_a_phone_the_net_of_pairs_is_seen_and_filters_open_by_a_button(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs&venue=gate", "document.querySelector('main table td a')")
+        await tab.size(400)
+        assert await tab.run("document.querySelector('header').offsetHeight") < 170
+        shown = "[...document.querySelectorAll('main th')].filter((cell) => cell.getBoundingClientRect().right <= innerWidth)"
+        names = await tab.run(f"{shown}.map((cell) => cell.textContent)")
+        assert names[:3] == ["pair", "net", "symbol"]
+        visible = "document.querySelector('#filters').checkVisibility()"
+        assert (
+            not await tab.run(visible)
+            and await tab.run("document.querySelector('#unfold').innerText") == "filters: gate"
+        )
+        await tab.run("document.querySelector('#unfold').click()")
+        assert await tab.run(visible)
+        await tab.size(1280)
+        assert not await tab.run("document.querySelector('#unfold').checkVisibility()") and await tab.run(visible)
+
+    in_browser(folder, work)
+
+
+def test_all_pairs_are_there_page_by_page_and_each_once(tmp_path: Path) -> None:
+    fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=1_200, days=5, untraded_per_pair=1))
+    with open_engine(f"sqlite:///{tmp_path / 'run.sqlite'}").connect() as connection:
+        every = "SELECT id FROM pair_trades ORDER BY decided_ns DESC, id DESC"
+        ids = [row.id for row in connection.exec_driver_sql(every)]
 
     async def work(tab: Tab, address: str) -> None:
         await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
-        assert await tab.run("document.querySelector('table').getAttribute('aria-rowcount')") == "10001"
-        await tab.until(
-            "(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === 10000)"
-        )
+        seen: list[str] = []
+        older = "[...document.querySelectorAll('main a')].find((link) => link.textContent === 'older pairs')"
+        for page in range(3):
+            rows = min(500, len(ids) - 500 * page)
+            await tab.until(f"document.querySelector('table')?.getAttribute('aria-rowcount') === '{rows + 1}'")
+            await tab.until(
+                f"(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === {rows})"
+            )
+            seen += await tab.run("[...document.querySelectorAll('main td a')].map((link) => link.textContent)")
+            if page < 2:
+                await tab.run(f"{older}.click()")
+                await tab.until(f"document.querySelector('main td a')?.textContent !== '{seen[-500]}'")
+        assert not await tab.run(older)
+        runs = sorted({one // IDS_PER_RUN for one in ids})
+        assert seen == [f"{runs.index(one // IDS_PER_RUN) + 1}-{one % IDS_PER_RUN}" for one in ids]
 
     in_browser(tmp_path, work)
 
@@ -214,10 +252,56 @@ def test_by_keyboard_alone_one_reaches_a_page_and_a_pair(folder: Path) -> None:
 
 def test_names_that_are_markup_are_shown_as_text(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await show(tab, f"{address}?page=incidents", "document.querySelectorAll('main table').length")
+        await show(tab, f"{address}?page=incidents", "document.querySelectorAll('main details').length")
+        await tab.run("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+        await tab.until("document.querySelectorAll('main details table').length > 1")
         assert await tab.run("document.querySelectorAll('main img, main script').length") == 0
         assert "<script>alert(1)</script>" in await tab.run("document.querySelector('main').textContent")
         assert await tab.run("document.documentElement.scrollWidth <= innerWidth")
+
+    in_browser(folder, work)
+
+
+def test_a_code_shows_its_meaning_by_pointer_and_by_keyboard(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=opportunities", "document.querySelector('main table button.code')")
+        code = "document.querySelector('main table button.code')"
+        word, title = await tab.run(f"[{code}.textContent, {code}.title]")
+        assert title == meanings()["reason"][word]
+        assert await tab.run("document.querySelector('#meaning').innerText") == ""
+        await tab.run(f"{code}.focus()")
+        assert await tab.run("document.querySelector('#meaning').innerText") == f"{word}: {title}"
+        await tab.run(f"{code}.blur()")
+        assert await tab.run("document.querySelector('#meaning').innerText") == ""
+
+    in_browser(folder, work)
+
+
+def test_filters_offer_the_names_that_the_ledger_knows(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
+        assert not any("/api/known" in url for url in tab.requested), "before somebody comes to them nothing is asked"
+        await tab.run("document.forms.filters.elements.venue.focus()")
+        await tab.until("document.querySelectorAll('#known-run option').length")
+        venues, symbols, runs = [
+            await tab.run(f"[...document.querySelectorAll('#known-{one} option')].map((option) => option.value)")
+            for one in ("venue", "symbol", "run")
+        ]
+        assert venues == ["bitget", "gate", "okx"] and "BTC/USDT" in symbols and runs == ["5", "4", "3", "2", "1"]
+
+    in_browser(folder, work)
+
+
+def test_a_list_renews_by_itself_and_not_while_somebody_selects(folder: Path) -> None:
+    async def work(tab: Tab, address: str) -> None:
+        await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
+        shown = "document.querySelector('main').dataset.shown"
+        before = await tab.run(shown)
+        await tab.until(f"{shown} !== '{before}' && !document.querySelector('main').hasAttribute('aria-busy')")
+        await tab.run("getSelection().selectAllChildren(document.querySelector('h1'))")
+        before = await tab.run(shown)
+        await asyncio.sleep(16)
+        assert await tab.run(shown) == before
 
     in_browser(folder, work)
 
@@ -244,6 +328,7 @@ def test_a_halt_from_the_page_needs_a_reason_and_flattening_its_name(folder: Pat
         await tab.until("document.querySelector('dialog .error').textContent === 'not done: type flatten to confirm'")
         await tab.run("document.querySelector('dialog').close(); document.querySelector('#do-halt').click()")
         await tab.until("document.querySelector('dialog h2').textContent === 'halt'")
+        assert not await tab.run("document.querySelector('dialog .confirm').checkVisibility()"), "a halt needs no word"
         await tab.write("enough")
         await tab.press("Enter", 13, "\r")
         await tab.until("document.querySelector('dialog .error')?.textContent.includes('no engine obeyed')")
@@ -270,7 +355,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         "unhedged_notional": "1234.5", "unhedged": [{"asset": "BTC", "size": "0.1", "value": "1234.5", "age_ms": 70}],
     }  # fmt: skip
 
-    def parts() -> Iterator[dict[str, Any]]:
+    def parts(_: object) -> Iterator[dict[str, Any]]:
         state["frames"] = state.get("frames", 0) + 1
         return iter([state])
 
@@ -298,7 +383,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
             ["BTC/USDT", "gate → okx", "12.50", "rate_budget"],
             ["ETH/USDT", "gate → okx", "\u22123.00", "fees exceed it"],
         ]
-        first = ["gate", "4/5", "20.5/41", "up", "degraded", "75 %", "-0.2"]
+        first = ["gate", "degraded", "4/5", "up", "20.5/41", "75 %", "-0.2"]
         assert await said("venues") == [first, ["okx", *first[1:]]]
         assert await said("inventory") == [
             ["USDT", "scarce 120.00", "90,000.00", "90,120.00"],
@@ -315,6 +400,10 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         )
         net = Decimal(net_e8).scaleb(-8)
         assert f"{abs(net):,.2f}" in tile and tile.endswith("1 pairs")
+        [[route, *of_route]], by_venue = await said("net today by buy \u2192 sell"), await said("net today by venue")
+        venues = route.split(" \u2192 ")
+        assert of_route[:2] == ["1", f"{net:,.2f}".replace("-", "\u2212")]
+        assert [row[:3] for row in by_venue] == [[venue, *of_route[:2]] for venue in venues]
         for width, dark in ((400, False), (1024, True), (1920, False), (1280, True)):
             await tab.size(width, dark=dark)
             assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
@@ -349,13 +438,74 @@ def test_an_open_pair_leads_to_its_own_story_whatever_its_number(folder: Path) -
     async def work(tab: Tab, address: str) -> None:
         feed = StateFeed(
             folder / "run.journal.sqlite",
-            lambda: iter([{"state": "ACTIVE", "open_pairs": [pair]}]),
+            lambda _: iter([{"state": "ACTIVE", "open_pairs": [pair]}]),
             lambda: {"mode": "sandbox"},
         )
         sending = asyncio.create_task(feed.run())
         await tab.open(f"{address}?page=now")
         await tab.until("document.querySelector('main td a')?.textContent === '5'")
         assert "id=1795470486000000005" in await tab.run("document.querySelector('main td a').href")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    in_browser(folder, work)
+
+
+def test_the_books_of_a_route_are_sent_while_somebody_looks_at_them_and_no_longer(folder: Path) -> None:
+    wanted: list[list[Any]] = [[]]
+
+    def parts(asked: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        wanted[0] = list(asked)
+        edges = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "-3", "not_taken": None}]
+        yield {"state": "ACTIVE", "edges": edges, "venues": [{"venue": "gate"}, {"venue": "okx"}]}
+        levels = {"age_ms": 4, "unfit": None, "asks": [["100.5", "1"], ["101", "2"]], "bids": [["99", "3"]]}
+        plan = {"legs": [{"size": "1.5", "limit": "101"}, {"size": "1.5", "limit": "99"}], "net": "1", "edge_bps": "5"}
+        yield {
+            "depths": [
+                {
+                    "symbol": symbol,
+                    "buy": buy,
+                    "sell": sell,
+                    "edge_bps": "7",
+                    "gross_bps": "9",
+                    "not_taken": "rate_budget",
+                }
+                | {"plan": plan, "books": [levels | {"venue": buy}, levels | {"venue": sell, "unfit": "stale_book"}]}
+                for symbol, buy, sell in asked
+            ]
+        }
+
+    async def until_asked(routes: list[Any]) -> None:
+        async with asyncio.timeout(30):
+            while wanted[0] != routes:  # noqa: ASYNC110 - what is waited for is another process
+                await asyncio.sleep(0.01)
+
+    async def work(tab: Tab, address: str) -> None:
+        feed = StateFeed(folder / "run.journal.sqlite", parts, lambda: {"mode": "sandbox"})
+        sending = asyncio.create_task(feed.run())
+        await show(tab, f"{address}?page=now", "document.querySelector('[aria-label=\"best edges\"] td a')")
+        assert wanted[0] == []
+        await tab.run("document.querySelector('[aria-label=\"best edges\"] td a').click()")
+        await tab.until("document.querySelectorAll('main h2').length === 6")
+        await until_asked([("BTC/USDT", "gate", "okx")])
+        taken = await tab.run("[...document.querySelectorAll('td.reached')].map((cell) => cell.textContent)")
+        assert taken == ["ask", "101.0", "2", "3.00", "ask", "100.5", "1", "1.00", "bid", "99.0", "3", "3.00"]
+        text = await tab.run("document.querySelector('main').innerText")
+        assert (
+            "not fit to trade: stale_book" in text and "rate_budget" in text and "buy up to 101, sell from 99" in text
+        )
+        for width, dark in ((400, False), (1280, True)):
+            await tab.size(width, dark=dark)
+            assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
+            least, where = await tab.run(CONTRAST)
+            assert least >= 4.5, (width, dark, where)
+        select = "document.querySelector('select[name=buy]')"
+        await tab.run(f"({select}.value = 'okx', {select}.dispatchEvent(new Event('change')))")
+        await tab.until("document.querySelector('main .empty')?.textContent === 'Choose two venues.'")
+        await tab.run(
+            'document.querySelector(\'a[href="?page=reconciliation"], a[href$="page=reconciliation"]\').click()'
+        )
+        await until_asked([])
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 

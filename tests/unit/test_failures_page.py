@@ -1,6 +1,7 @@
 """docs/FAILURES.md has every word by which the engine says that something went wrong."""
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from arb import errors
 from arb.core.messages.incidents import ALERTS, HaltReason, IncidentKind
 from arb.core.messages.reasons import Reason
 from arb.core.state.control import TradingState
+from arb.core.state.venue_health import HealthState
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
 from arb.view.health import WORDS
+from arb.view.meanings import SECTIONS, meanings
 
 DOCTOR = re.compile(r'Check\(about, "(\w+)"\)')
 
@@ -38,6 +41,18 @@ def test_every_incident_halt_reason_and_exit_code_is_explained_and_no_other(page
     assert words(page, "Why nothing is traded") == set(Reason)
     assert words(page, "States") == set(TradingState)
     assert words(page, "Check for cron") == {"ok", *WORDS}
+
+
+def test_the_page_shows_the_meanings_of_these_tables(page: str) -> None:
+    for sort, heading in SECTIONS.items():
+        table = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        text = (files("arb.view") / "meanings.txt").read_text().partition(f"## {heading}\n")[2].partition("## ")[0]
+        assert text.splitlines() == [line for line in table.splitlines() if line.startswith("| `")]
+        assert set(meanings()[sort]) == words(page, heading)
+    assert set(meanings()["health"]) == set(HealthState)
+    assert meanings()["reason"]["stale_book"] == (
+        "a book is not fit to trade. To do: arb doctor: books, lag; a slow machine or network."
+    )
 
 
 def test_every_kind_of_alert_stands_in_its_table_from_its_severity_on(page: str) -> None:

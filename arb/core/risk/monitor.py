@@ -43,12 +43,13 @@ STILL_REPORTED_NS = 500 * NS_PER_MS
 """A standstill is an incident when it lasts this long. Shorter ones also stop trade: they occur when a connection delivers the
 frames of several seconds at once. Then other connections' books seem still."""
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
-_MEANING = {
+MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
     HealthState.DEGRADED: "traded on at a smaller size",
     HealthState.QUARANTINED: "opens nothing; legs are repaired elsewhere where that is possible",
     HealthState.PROBATION: "tried again at a small size",
 }
+"""The consequence of each state of health."""
 
 
 class VenueMonitor:
@@ -112,7 +113,7 @@ class VenueMonitor:
 
     def _changed(self, change: Change, now_ns: int) -> None:
         state = self.state
-        text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {_MEANING[change.state]}"
+        text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {MEANING[change.state]}"
         severity = _SEVERITY.get(change.state, Severity.INFO)
         state.incident(IncidentKind.VENUE_HEALTH, text, now_ns, severity=severity, venue=change.venue)
         if change.state is HealthState.QUARANTINED:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, Select, func, or_, select, text
+from sqlalchemy import Connection, Executable, Select, func, or_, select, text, tuple_
 
 from arb.clock import NS_PER_S
 from arb.core.messages.recovery_records import PlanRecord
@@ -87,10 +87,19 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerReader(Reader):
-    def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
+    def pairs(self, selection: Selection = ALL, *, limit: int = 50, before: str | None = None) -> list[RowDict]:
+        """Return pairs, the latest first; `before`: those that come after the pair of this short or whole id.
+
+        Raises `ConfigError` where there is no such pair.
+        """
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
+        query = query.where(text(PAIRS_BY.where(selection))).params(selection.values)
         with self.transaction() as connection:
-            return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
+            if before is not None:
+                pair_id = _short_ids(connection).row_id(before, "pair")
+                last = tuple_(_pair(connection, pair_id)["decided_ns"], pair_id)
+                query = query.where(tuple_(PairTrade.decided_ns, PairTrade.id) < last)
+            return _rows(connection, query)
 
     def alerts(self, selection: Selection = ALL, *, every: bool = False, limit: int = 50) -> list[RowDict]:
         """Return open alerts, the latest first, as `alerts.open_alerts` does; `every`: acknowledged ones, too."""
@@ -136,12 +145,7 @@ class LedgerReader(Reader):
         its decision.
         """
         with self.transaction() as connection:
-            short_ids = _short_ids(connection)
-            found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
-            if not found:
-                nearest = _nearest(connection, short_ids, pair_id)
-                raise ConfigError(f"no pair trade {short_ids.of(pair_id)} in this ledger: {nearest}")
-            pair = found[0]
+            pair = _pair(connection, pair_id)
             opportunity = _rows(connection, _of(Opportunity, Opportunity.id == pair["opportunity_id"]))
             orders = _rows(connection, _of(Order, Order.pair_trade_id == pair_id).order_by(Order.id))
             own = select(Order.id).where(Order.pair_trade_id == pair_id)
@@ -183,6 +187,14 @@ class LedgerReader(Reader):
         with self.transaction() as connection:
             return set(connection.execute(text(_NAMES[what])).scalars())
 
+    def offered(self) -> dict[str, list[str]]:
+        """Return the venues and the symbols that a filter can offer: those of `opportunities_daily`, a table of few rows."""
+        seen = "SELECT DISTINCT symbol, buy_venue, sell_venue FROM opportunities_daily"
+        with self.transaction() as connection:
+            rows = connection.execute(text(seen)).all()
+        venues = {venue for row in rows for venue in (row.buy_venue, row.sell_venue)}
+        return {"venue": sorted(venues), "symbol": sorted({row.symbol for row in rows})}
+
     def modes(self) -> set[str]:
         with self.transaction() as connection:
             return set(connection.execute(select(Run.mode).distinct()).scalars())
@@ -221,6 +233,15 @@ class LedgerReader(Reader):
 
 def _short_ids(connection: Connection) -> ShortIds:
     return ShortIds(connection.execute(select(Run.id).order_by(Run.id)).scalars().all())
+
+
+def _pair(connection: Connection, pair_id: int) -> RowDict:
+    found = _rows(connection, _of(PairTrade, PairTrade.id == pair_id))
+    if not found:
+        short_ids = _short_ids(connection)
+        nearest = _nearest(connection, short_ids, pair_id)
+        raise ConfigError(f"no pair trade {short_ids.of(pair_id)} in this ledger: {nearest}")
+    return found[0]
 
 
 def _nearest(connection: Connection, short_ids: ShortIds, pair_id: int) -> str:

@@ -22,6 +22,10 @@ class ShortIds:
     def __init__(self, runs: Sequence[int]) -> None:
         self._runs = runs
 
+    @property
+    def numbers(self) -> range:
+        return range(1, len(self._runs) + 1)
+
     def number(self, run_id: int) -> int | None:
         """Return the number of a run, from 1; None where the ledger does not hold it."""
         place = bisect_left(self._runs, run_id)

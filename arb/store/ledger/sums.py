@@ -6,7 +6,7 @@ texts would be a binary float.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -36,27 +36,31 @@ _LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN v.leg_cos
 _REPAIRED = "EXISTS (SELECT 1 FROM orders r WHERE r.pair_trade_id = {} AND r.role IN ('hedge', 'unwind'))"
 _PAIRS, _UNPROVED = (
     f"""
-SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired, COUNT(*) AS pairs,
+SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, COUNT(*) AS pairs,
+    SUM(CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END) AS repaired,
     COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
-FROM (
-    SELECT v.*, CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END AS repaired
-    FROM pair_trades v WHERE {{where}} AND v.identity IS {identity}
-) v
-GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired
+FROM pair_trades v WHERE {{where}} AND v.identity IS {identity}
+GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state
 ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
 """
     for identity in ("NULL", "NOT NULL")
 )
 """All pairs but those whose coins are not proved to be the same at both venues, and these."""
 _BOOKED = "FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id WHERE {where} AND v.identity IS NULL"
-_DAYS = f"""
-SELECT v.quote, c.closed_ns / {NS_PER_DAY} AS day, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
+_DAYS, _ROUTES = (
+    f"""
+SELECT {columns}, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
     SUM(CASE WHEN c.n = 1 AND {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END) AS repaired,
     {", ".join(f"SUM(c.{term}) AS {term}" for term in _MONEY)}
 {_BOOKED}
-GROUP BY v.quote, c.closed_ns / {NS_PER_DAY} ORDER BY day, v.quote
+GROUP BY {places} ORDER BY {places}
 """
-"""The results booked by the closings of each day (since 1970); that of a reopened pair is on the days of both."""
+    for columns, places in (
+        (f"c.closed_ns / {NS_PER_DAY} AS day, v.quote", "1, 2"),
+        ("v.quote, v.buy_venue, v.sell_venue", "1, 2, 3"),
+    )
+)
+"""The results booked by the closings of each day (since 1970), and of each route; a reopened pair's are on both days."""
 _MINUTES = f"""
 SELECT v.quote, c.closed_ns / {MINUTE_NS} AS minute, SUM(c.realised_net_e8) AS net_e8
 {_BOOKED}
@@ -135,12 +139,12 @@ _SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
     """The sums of a report, read in one transaction, so that all of it is of the same instant.
 
-    `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end
-    in `_e8`. `days` has the results booked on each day. `unproved` is the same for the pairs whose coins are not proved
-    to be the same at both venues, which `pairs` excludes. `offers` is as `read_offers` returns it. `fees` by asset and
-    `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how trading changed a
-    balance. `fees_planned` has the planned and charged fees, by quote, venue and the asset charged, of those of our
-    fills whose plan is known.
+    `pairs` is grouped by quote, symbol, venues, kind and state; `repaired` of them needed a hedge or an unwind; money
+    columns end in `_e8`. `days` has the results booked on each day. `unproved` is the same for the pairs whose coins
+    are not proved to be the same at both venues, which `pairs` excludes. `offers` is as `read_offers` returns it.
+    `fees` by asset and `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how
+    trading changed a balance. `fees_planned` has the planned and charged fees, by quote, venue and the asset charged,
+    of those of our fills whose plan is known.
     """
 
     runs: list[RowDict]
@@ -179,6 +183,24 @@ def counted(rows: Iterable[RowDict], name: str, count: str) -> dict[str, int]:
     return dict(sorted(sums.items()))
 
 
+def added(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
+    """Return the rows added up by the columns `names`, in their order: numbers of pairs, and money."""
+    groups: dict[tuple[Any, ...], defaultdict[str, int]] = {}
+    for row in rows:
+        group = groups.setdefault(tuple(row[name] for name in names), defaultdict(int))
+        for name, value in row.items():
+            if name.endswith("_e8") or name in ("pairs", "repaired", "finished"):
+                group[name] += value
+    return [dict(zip(names, key, strict=True)) | group for key, group in sorted(groups.items())]
+
+
+def of_venues(rows: Iterable[RowDict]) -> Iterator[RowDict]:
+    """Yield each row of a route with its `venue`, once for each of its venues: a pair counts at both."""
+    for row in rows:
+        for venue in dict.fromkeys((row["buy_venue"], row["sell_venue"])):
+            yield row | {"venue": venue}
+
+
 def read_sums(db_url: str, selection: Selection = ALL) -> Sums:
     """Add up the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
     with Reader(db_url).transaction() as connection:
@@ -195,12 +217,14 @@ class TodayReader(Reader):
         """Return `quotes`: by quote, the number of pairs and the terms of the waterfall, in quote, exact; the most used
         first.
 
-        `minutes`: by quote, the net of each of the last 60 minutes, the present one last; None where nothing ran.
-        `ran_s`: for how many of their seconds a run was up. `runs`: the numbers of the newest runs, by their ids.
+        `routes`, `venues`: the number of pairs and their net by quote and venues, the greatest net first; a pair
+        counts at both its venues. `minutes`: by quote, the net of each of the last 60 minutes, the present one last;
+        None where nothing ran. `ran_s`: for how many of their seconds a run was up. `runs`: the numbers of the newest
+        runs, by their ids.
         """
         day_ns, first = now_ns // NS_PER_DAY * NS_PER_DAY, now_ns // MINUTE_NS - MINUTES + 1
         with self.transaction() as connection:
-            days = _booked(connection, _DAYS, day_ns, day_ns + NS_PER_DAY)
+            routes = _booked(connection, _ROUTES, day_ns, day_ns + NS_PER_DAY)
             minutes = _booked(connection, _MINUTES, first * MINUTE_NS, (first + MINUTES) * MINUTE_NS)
             runs = [
                 (max(first * MINUTE_NS, started_ns), until_ns)
@@ -210,7 +234,7 @@ class TodayReader(Reader):
             numbers = {row.id: row.number for row in newest}
         quotes = {
             row["quote"]: {"pairs": row["pairs"]} | {term.removesuffix("_e8"): row[term] * E8 for term in WATERFALL}
-            for row in sorted(days, key=lambda row: (-row["pairs"], row["quote"]))
+            for row in sorted(added(routes, "quote"), key=lambda row: (-row["pairs"], row["quote"]))
         }
         ran = {minute - first for start, end in runs for minute in range(start // MINUTE_NS, end // MINUTE_NS + 1)}
         nets: dict[str, list[Decimal | None]] = {}
@@ -218,7 +242,19 @@ class TodayReader(Reader):
             found = nets.setdefault(row["quote"], [Decimal(0) if at in ran else None for at in range(MINUTES)])
             found[row["minute"] - first] = row["net_e8"] * E8
         ran_ns = sum(end - start for start, end in runs)
-        return {"quotes": quotes, "minutes": nets, "ran_s": ran_ns / NS_PER_S, "runs": numbers}
+        return {
+            "quotes": quotes,
+            "routes": _nets(routes, "quote", "buy_venue", "sell_venue"),
+            "venues": _nets(of_venues(routes), "quote", "venue"),
+            "minutes": nets,
+            "ran_s": ran_ns / NS_PER_S,
+            "runs": numbers,
+        }
+
+
+def _nets(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
+    found = sorted(added(rows, *names), key=lambda row: -row["realised_net_e8"])
+    return [{name: row[name] for name in (*names, "pairs")} | {"net": row["realised_net_e8"] * E8} for row in found]
 
 
 def _booked(connection: Connection, sql: str, since_ns: int, until_ns: int) -> list[RowDict]:

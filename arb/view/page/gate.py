@@ -30,6 +30,8 @@ HEADERS = {
 }
 BY_ITSELF = ("/events", "/api/today", "/api/alerts", "/api/control")
 """What a page asks without a person, and orders, which need one that was there before."""
+RENEWAL = "Arb-Renewal"
+"""The header of a question that a page asks again by itself."""
 SESSION = web.RequestKey("session", Session)
 ANSWERED_WITH = web.RequestKey("headers", dict[str, str])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -124,5 +126,6 @@ class Gate:
             raise Refused(401, "no session, or it has ended: give the token")
         request[SESSION], number = found
         request[ANSWERED_WITH]["Authentication-Info"] = request[SESSION].answer_to(number)
-        if not self._sessions.take(request[SESSION], number, by_person=request.path not in BY_ITSELF):
+        by_person = request.path not in BY_ITSELF and RENEWAL not in request.headers
+        if not self._sessions.take(request[SESSION], number, by_person=by_person):
             raise Refused(401, "a request came late, or twice, or the browser's clock was set: give the token again")

@@ -15,6 +15,7 @@ from arb.config import ControlOptions, UiOptions
 from arb.documents import encoded
 from arb.door import HEAD_S, open_door
 from arb.errors import ConfigError
+from arb.view.meanings import meanings
 from arb.view.page.events import Pages, States
 from arb.view.page.gate import BODY_MAX, HOST, SESSION, Gate, Refused
 from arb.view.page.sessions import Sessions
@@ -138,7 +139,8 @@ class Page:
         return _document({"ended": True})
 
     async def _about(self, _: web.Request) -> web.Response:
-        return _document({"control": self._options.allow_control, "mode": self._options.mode})
+        known = {"control": self._options.allow_control, "mode": self._options.mode}
+        return _document(known | {"meanings": meanings()})
 
     async def _answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

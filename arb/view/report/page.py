@@ -17,7 +17,7 @@ import numpy as np
 from arb.clock import utc_text
 from arb.documents import encoded
 from arb.store.ledger.columns import Column
-from arb.view.report import figures, figures_market, figures_value
+from arb.view.report import figures, figures_market, figures_routes, figures_value
 from arb.view.report.figures import Figure, nothing
 from arb.view.report.summary import Sources
 from arb.view.report.text import count, span
@@ -33,6 +33,7 @@ FIGURES: dict[str, dict[str, Draw]] = {
         "exposure": lambda of, quote: figures.exposure(of.trades, of.runs, quote),
     },
     "offered": {
+        "route_edges": lambda of, quote: figures_routes.route_edges(of.episodes, of.trades, of.runs, quote),
         "lifetimes": lambda of, quote: figures_market.lifetimes(of.episodes, of.legs, quote),
         "edges": lambda of, quote: figures_market.edges(of.episodes, quote),
         "on_offer": lambda of, quote: figures_market.on_offer(of.episodes, of.runs, quote),
@@ -57,7 +58,7 @@ FIGURES: dict[str, dict[str, Draw]] = {
     },
 }
 """What each part of the page draws."""
-ORDER = ("dom", "chart", "figures", "now", "pages", "file")
+ORDER = ("dom", "chart", "figures", "now", "books", "pages", "file")
 """The page's modules, each after those that it takes from."""
 POLICY = "default-src 'none'; style-src {style}; script-src {scripts}; base-uri 'none'; form-action 'none'"
 

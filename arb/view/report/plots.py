@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from arb.clock import utc_text
 from arb.store.ledger.columns import Columns
-from arb.view.report import figures, figures_market, figures_value
+from arb.view.report import figures, figures_market, figures_routes, figures_value
 from arb.view.report.text import amount, percent, short, span
 
 _UNITS_NS = {"hours": 3_600_000_000_000, "minutes": 60_000_000_000, "seconds": 1_000_000_000}
@@ -226,6 +226,15 @@ def on_offer(drawing: Drawing, found: Any) -> None:
     axes.set_xticks(range(0, len(found["columns"]), every), found["columns"][::every])
     axes.set_yticks(range(len(found["rows"])), [short(name) for name, _ in found["rows"]])
     axes.set_xlabel(f"{found['when']}; {found['quote']} at the best instant of each opportunity; blank: nothing ran")
+
+
+@drawn(figures_routes.route_edges, 5.0)
+def route_edges(drawing: Drawing, found: Any) -> None:
+    for number, each in enumerate(found["routes"], 1):
+        axes = drawing.add_subplot(-(-len(found["routes"]) // 2), 2, number)
+        place = _over_time(axes, {}, found["stretches"], "edge after fees, bps")
+        _dots(axes, {name: [[place(ns), *of] for ns, *of in points] for name, points in each["dots"].items()})
+        axes.set_title(each["route"])
 
 
 @drawn(figures_market.thresholds)

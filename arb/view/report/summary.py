@@ -3,7 +3,6 @@
 `summarise` knows what is shown and in which order; the command line decides how it looks.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -21,8 +20,9 @@ from arb.store.ledger.domains import note_on
 from arb.store.ledger.queries import LedgerReader, RowDict
 from arb.store.ledger.selection import ALL, Selection
 from arb.store.ledger.short_ids import ShortIds
-from arb.store.ledger.sums import Sums, counted, read_sums
+from arb.store.ledger.sums import Sums, added, counted, of_venues, read_sums
 from arb.store.ledger.tables import WATERFALL
+from arb.view.plain import average_exposure
 from arb.view.report.measure import chosen_rows, mean, percentile, rounded, run_ns, what_if, whole_sum
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
@@ -113,26 +113,30 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "selected": sources.selection.shown(),
         "from_ns": sums.span_ns and sums.span_ns[0],
         "to_ns": sums.span_ns and sums.span_ns[1],
-        "run_seconds": _seconds(run_ns(sources.runs)),
+        "run_seconds": (run_seconds := _seconds(run_ns(sources.runs))),
         "runs": [_run(row, sources.short_ids) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
         "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
-        "finished": {row["quote"]: row["finished"] for row in _added(sums.pairs, "quote")},
+        "finished": {row["quote"]: row["finished"] for row in added(sums.pairs, "quote")},
         "expected": {row["quote"]: row["expected"] for row in by_quote},
         "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
         "fees": sums.fees,
         "fees_in_quote": {row["quote"]: row["fees"] for row in by_quote},
         "fees_planned": [_planned(row) for row in sums.fees_planned],
         "exposure_quote_s": sums.exposure_quote_s,
+        "unhedged_average": {
+            quote: average_exposure(quote_s, run_seconds) for quote, quote_s in sums.exposure_quote_s.items()
+        },
         "pairs": counted(sums.pairs, "state", "pairs"),
-        "repaired_pairs": sum(row["pairs"] for row in sums.pairs if row["repaired"]),
+        "repaired_pairs": sum(row["repaired"] for row in sums.pairs),
         "orders": sum(row["orders"] for row in sums.orders),
         "fills": sums.fills,
         "opportunities": counted(sums.opportunities, "outcome", "opportunities"),
-        "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
-        "leg_cost": {row["quote"]: _leg_cost(row) for row in _added(_of_edges(sums.pairs), "quote")},
+        "waterfall": {row["quote"]: _waterfall(row) for row in added(sums.pairs, "quote")},
+        "leg_cost": {row["quote"]: _leg_cost(row) for row in added(_of_edges(sums.pairs), "quote")},
         "days": _days(sums.days, sources.runs),
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
+        "venues": _grouped(of_venues(sums.pairs), "quote", "venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
         "refused": _refused(sums.opportunities),
         "what_if": [_what_if(row) for row in what_if(sources.trades, sources.offers)],
@@ -152,20 +156,8 @@ def money(amount_e8: int) -> Decimal:
     return exact(amount_e8, 8)
 
 
-def _added(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
-    """Return the rows added up by the columns `names`, in their order."""
-    groups: dict[tuple[Any, ...], defaultdict[str, int]] = {}
-    for row in rows:
-        group = groups.setdefault(tuple(row[name] for name in names), defaultdict(int))
-        for name, value in row.items():
-            if name.endswith("_e8") or name in ("pairs", "finished"):
-                group[name] += value
-        group["repaired"] += row["pairs"] if row["repaired"] else 0
-    return [dict(zip(names, key, strict=True)) | group for key, group in sorted(groups.items())]
-
-
 def _grouped(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
-    return sorted((_earned(row, names) for row in _added(rows, *names)), key=lambda row: -row["net"])
+    return sorted((_earned(row, names) for row in added(rows, *names)), key=lambda row: -row["net"])
 
 
 def _earned(row: RowDict, names: tuple[str, ...]) -> RowDict:

@@ -278,3 +278,9 @@ def test_every_pair_of_a_ledger_of_before_is_explained_without_books(tmp_path: P
         document = explanation(reader.story(pair["id"]))
         assert document["books"]["note"].startswith(("not kept: ", "none: ")[pair["kind"] != "arb"])
         assert document["steps"] and document["orders"]
+
+
+def test_exposure_is_shown_as_the_average_amount_unhedged_while_the_pair_was_open() -> None:
+    assert explanation(a_story())["pair"]["unhedged_average"] == D("11.11111111"), "1 quote x s over 90 ms"
+    assert explanation(a_story(closed_ns=None))["pair"]["unhedged_average"] is None
+    assert explanation(a_story(closed_ns=T0))["pair"]["unhedged_average"] == 0

@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from arb.live import feed
-from arb.live.feed import PACKET_MAX, StateFeed, feed_path, packed
+from arb.live.feed import PACKET_MAX, ROUTES_MAX, Asked, StateFeed, feed_path, packed
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def journal(tmp_path: Path) -> Path:
 async def a_feed(journal: Path, size: int = 10) -> AsyncIterator[StateFeed]:
     numbers = iter(range(10**9))
 
-    def parts() -> Iterator[dict[str, Any]]:
+    def parts(asked: Sequence[Asked]) -> Iterator[dict[str, Any]]:
         yield {"number": next(numbers)}
-        yield {"text": "x" * size}
+        yield {"text": "x" * size, "asked": asked}
 
     sent = StateFeed(journal, parts, lambda: {"mode": "sandbox"})
     task = asyncio.create_task(sent.run())
@@ -76,6 +76,42 @@ def test_nobody_else_may_connect_and_nothing_is_computed_while_nobody_listens(
                 await asyncio.sleep(0)
             assert sent.computed == seen
         assert not feed_path(journal).exists()
+
+    asyncio.run(main())
+
+
+def test_a_state_has_the_routes_that_listeners_ask_for_while_they_listen_and_no_more_than_a_few(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "EVERY_S", 0.001)
+    first, second = ["BTC/USDT", "gate", "okx"], ["ETH/USDT", "okx", "gate"]
+
+    async def main() -> None:
+        async with a_feed(journal):
+            one, other = connected(journal), connected(journal)
+
+            async def until_asked(wanted: Any) -> None:
+                async with asyncio.timeout(20):
+                    while (
+                        msgspec.json.decode(await asyncio.get_running_loop().sock_recv(one, PACKET_MAX))["asked"]
+                        != wanted
+                    ):
+                        pass
+
+            await until_asked([])
+            one.send(msgspec.json.encode([first]))
+            await until_asked([first])
+            other.send(msgspec.json.encode([first, second]))
+            await until_asked([first, second])
+            one.send(msgspec.json.encode([["X/USDT", "gate", str(n)] for n in range(40)]))
+            await until_asked([["X/USDT", "gate", str(n)] for n in range(ROUTES_MAX)])
+            other.close()
+            for nonsense in (b"[", b'{"a":1}', b"[[1,2,3]]", b'[["\xff","a","b"]]', b"[" * 4000, b"x" * 9000, b"[]"):
+                one.send(msgspec.json.encode([first]))
+                await until_asked([first])
+                one.send(nonsense)
+                await until_asked([])
+            one.close()
 
     asyncio.run(main())
 

@@ -1,17 +1,21 @@
 // Which page is shown, by which filters (both stand in the address), and what is known of the engine now.
-import { clock, el, empty, money } from "./dom.js";
+import { clock, el, empty, learn, money } from "./dom.js";
+import { routeOf } from "./books.js";
 import { PAGES, STORY } from "./pages.js";
-import { now, renew, steer } from "./now.js";
+import { renew, steer } from "./now.js";
 import { duration } from "./chart.js";
 import { Refused, ask, events, forget, open, post, signed } from "./session.js";
 
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
-const READ_EVERY_MS = 2000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
-let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null;
+const UNFILTERED = ["now", "books", "story"];  // what is so now, and one pair, have no rows to choose from
+const READ_EVERY_MS = 2000, RENEW_EVERY_MS = 15000, CHEAP_MS = 500, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
+let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null, looked = "", tookMs = 0;
 
 const chosen = () => new URLSearchParams(location.search);
 const pageName = () => chosen().get("page") || "now";
+const pageOf = (name) => (name === "story" ? STORY : PAGES[name] || PAGES.now);
+const context = (renewing = false) => ({ get: renewing ? (name, more) => get(name, more, { headers: { "Arb-Renewal": "1" } }) : get, chosen: chosen(), state: () => state, read: readLedger, about, act, linkTo, go });
 
 function filtersOf(parameters) {
   const found = new URLSearchParams();
@@ -28,40 +32,54 @@ export const linkTo = (page, more = {}) => {
 
 export function go(address) { history.pushState(null, "", address); show(true); }
 
-const get = (name, more = {}) => {
+// Asks with the filters of the address; `options` of the request.
+const get = (name, more = {}, options = {}) => {
   const found = filtersOf(chosen());
   for (const [key, value] of Object.entries(more)) found.set(key, value);
-  return ask(`/api/${name}?${found}`);
+  return ask(`/api/${name}?${found}`, options);
 };
 
-async function show(moved = false) {
-  const number = ++shownNumber, name = pageName();
-  drawNav(name);
-  form.hidden = name === "now" || name === "story";  // what is so now, and one pair, have no rows to choose from
-  for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
-  const page = name === "story" ? STORY : PAGES[name] || PAGES.now;
+async function show(moved = false, renewing = false) {
+  const number = ++shownNumber, name = pageName(), begun = performance.now();
+  if (!renewing) drawNav(name);
+  form.hidden = UNFILTERED.includes(name);
+  if (!renewing) for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
+  const page = pageOf(name);
   document.title = `${page.title} · arb`;
   main.setAttribute("aria-busy", "true");
+  if (!renewing) main.querySelector(".title h1")?.append(" …");
   let made;
   try {
-    made = await page.make({ get, chosen: chosen(), state: () => state, read: readLedger, about, act, linkTo });
+    made = await page.make(context(renewing));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401) return login(error.message);
     made = [el("p", { class: "empty error", role: "alert" }, error.message)];
   }
   if (number !== shownNumber) return;
-  const refresh = name === "now" ? null : el("p", { class: "dim" }, `as of ${clock()} UTC `, el("button", { type: "button", onclick: () => show(true) }, "refresh"));
+  tookMs = performance.now() - begun;
+  const refresh = page.live ? null : el("p", { class: "dim" }, `as of ${clock()} UTC `, el("button", { type: "button", onclick: () => show(true) }, "refresh"));
   main.replaceChildren(el("div", { class: "title" }, el("h1", {}, page.title), refresh ?? ""), ...[made].flat());
   main.removeAttribute("aria-busy");
-  if (name === "now") drawNow(read);  // a state that came meanwhile
+  look();
+  redraw();  // a state that came meanwhile
   main.dataset.shown = String(number);
   if (moved) main.focus({ preventScroll: true });
 }
 
 function drawNav(current) {
   document.getElementById("pages").replaceChildren(...Object.entries(PAGES).map(([name, page]) =>
-    el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)));
+    el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)), UNFILTERED.includes(current) ? "" : unfold());
+}
+
+// Where there is little room the filters are folded away, and a button shows which are set.
+function unfold() {
+  const set = FILTERS.map((field) => chosen().get(field)).filter(Boolean).join(", ");
+  const button = el("button", { type: "button", id: "unfold", "aria-controls": "filters", "aria-expanded": "false", onclick: () => {
+    button.setAttribute("aria-expanded", String(!form.classList.toggle("folded")));
+  } }, set ? `filters: ${set}` : "filters");
+  form.classList.add("folded");
+  return button;
 }
 
 // What the ledger has beside the engine's state: asked for by the page Now alone, every 2 s; what cannot be read is left out.
@@ -74,8 +92,19 @@ async function readLedger() {
   return read;
 }
 
-function drawNow(known) {
-  if (pageName() === "now" && !main.hasAttribute("aria-busy")) renew(main, now(state, known, about.control ? act : null));
+// Draws what a page shows of the present state, where it shows any.
+async function redraw() {
+  const number = shownNumber, page = pageOf(pageName());
+  if (!page.live || main.hasAttribute("aria-busy")) return;
+  const made = await page.make(context()).catch(() => null);
+  if (made && number === shownNumber && !main.hasAttribute("aria-busy")) renew(main, made);
+}
+
+// The books of a route are sent while somebody looks at them: another stream names it, and the one before it ends.
+function look() {
+  const route = pageName() === "books" && !document.hidden && routeOf(chosen(), state), wanted = route ? `?${new URLSearchParams(route)}` : "";
+  if (route && !chosen().get("buy")) history.replaceState(null, "", `${wanted}&page=books`);  // another edge may be the best one soon
+  if (wanted !== looked && listening) listen(wanted);
 }
 
 function drawStrip() {
@@ -87,7 +116,7 @@ function drawStrip() {
     const oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
     parts.push(el("span", { class: exposed ? "bad" : "good" }, exposed ? `UNHEDGED ${money(state.unhedged_notional, 2)}, oldest ${duration(oldest / 1000)}` : "unhedged 0"));
     if (at.started_ns) parts.push(el("span", { class: "dim" }, `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}`));
-    if (!active) parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
+    if (!active && state.state !== "WAITING") parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
   }
   announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");
@@ -131,16 +160,18 @@ async function signOut() {
 }
 
 // Shows each state as it comes. After a loss the tab signs a new request, which tells another program at the port nothing.
-async function listen() {
+async function listen(wanted = "") {
   listening?.abort();
+  looked = wanted;
   const { signal } = listening = new AbortController();
   for (let wait = AGAIN_MS; !signal.aborted; wait = Math.min(2 * wait, AGAIN_MOST_MS)) {
     try {
-      for await (const data of events((await signed("/events", { signal })).body)) {
+      for await (const data of events((await signed(`/events${wanted}`, { signal })).body)) {
         wait = AGAIN_MS;
         state = JSON.parse(data);
         drawStrip();
-        if (pageName() === "now" && !main.hasAttribute("aria-busy")) readLedger().catch(() => read).then(drawNow);
+        look();
+        redraw();
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -158,7 +189,7 @@ function lost(text) {
 }
 
 async function begin() {
-  try { about = await ask("/api/about"); } catch (error) {
+  try { about = await ask("/api/about"); learn(about.meanings); } catch (error) {
     if (error.status === 401) return login(error.message);
     main.replaceChildren(empty(error.message));
     return;
@@ -166,6 +197,22 @@ async function begin() {
   listen();
   await show();
 }
+
+// Lists renew by themselves where that is cheap, and while a person neither reads further down, nor selects, nor is at anything.
+setInterval(() => {
+  const page = pageOf(pageName()), at = document.activeElement;
+  const quiet = scrollY < 60 && getSelection().isCollapsed && (at === document.body || at === main) && !document.querySelector("dialog, main details[open]");
+  if (page.renews && quiet && !document.hidden && listening && !main.hasAttribute("aria-busy") && tookMs < CHEAP_MS && !chosen().get("before")) show(false, true);
+}, RENEW_EVERY_MS);
+
+// The names that filters offer are asked for when somebody comes to them.
+let offered = false;
+form.addEventListener("focusin", async () => {
+  if (offered) return;
+  offered = true;
+  const known = await ask("/api/known").catch(() => ({}));
+  for (const [name, values] of Object.entries(known)) document.getElementById(`known-${name}`).replaceChildren(...values.map((value) => el("option", { value })));
+});
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -182,6 +229,7 @@ document.addEventListener("click", (event) => {
   else go(link.getAttribute("href"));
 });
 addEventListener("popstate", () => show());
+document.addEventListener("visibilitychange", look);
 
 const secret = location.hash.slice(1);
 if (/^[0-9a-f]{64}$/.test(secret)) {

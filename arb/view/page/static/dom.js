@@ -12,6 +12,22 @@ export function el(name, attributes = {}, ...children) {
   return made;
 }
 
+let known = {};
+export const learn = (meanings) => { known = meanings || {}; };
+
+const SHOWN_MS = 8000;
+
+// A code with its meaning: where it is pointed at, and below the page for a while where it is focused or touched.
+export function code(sort, word, words = word) {
+  const means = known[sort]?.[word];
+  if (!means) return el("span", { class: "code" }, words ?? "-");
+  const show = ({ target }) => {
+    document.getElementById("meaning").replaceChildren(el("b", {}, `${word}: `), means);
+    setTimeout(() => target.blur(), SHOWN_MS);
+  };
+  return el("button", { type: "button", class: "code", title: means, onfocus: show, onblur: () => document.getElementById("meaning").replaceChildren() }, words);
+}
+
 export const card = (title, ...children) => el("section", { class: "card" }, el("h2", {}, title), ...children);
 export const empty = (text) => el("p", { class: "empty" }, text);
 

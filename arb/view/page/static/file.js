@@ -1,5 +1,5 @@
 // The report in a file: all pages of the answers that lie in it, one below the other. Nothing is asked of anybody.
-import { el } from "./dom.js";
+import { el, learn } from "./dom.js";
 import { PAGES } from "./pages.js";
 
 const SHOWN = ["waterfall", "opportunities", "venues", "inventory", "incidents", "pairs"];
@@ -21,6 +21,8 @@ async function draw() {
   main.replaceChildren(...sections);
 }
 
+learn(answers.meanings);
+document.body.append(el("p", { id: "meaning", role: "status" }));
 document.querySelector("header").append(el("nav", { "aria-label": "Pages" }, SHOWN.map((name) => el("a", { href: `#${name}` }, PAGES[name].title))),
   el("form", { id: "filters", "aria-label": "Filters" }, choice("venue"), choice("symbol"), el("span", { class: "dim" }, "chooses rows of tables; sums and figures are of all")));
 draw();

@@ -1,28 +1,32 @@
 // The present state of a running engine, and what may be ordered.
-import { amount, card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { amount, card, code, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { duration } from "./chart.js";
-import { byMinute, falls } from "./figures.js";
+import { barsOf, byMinute, falls } from "./figures.js";
 
+export const route = (row) => (row.buy_venue === row.sell_venue ? row.buy_venue : `${row.buy_venue} → ${row.sell_venue}`);
 const running = (state) => state.engine !== "not running";
 export const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
 
+// How many notices, the first ones, are of a moment: they have a place of their own, so that nothing moves as they come and go.
+const passing = (state) => (state.state === "WAITING" ? (state.stops || []).length : 0);
+
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {
-  const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
-  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read)].filter(Boolean);
+  const here = [...(state.notices || []).slice(passing(state)).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
+  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)].filter(Boolean);
   return [...here, el("div", { class: "two" },
     el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
-    el("div", {}, todayCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
+    el("div", {}, todayCard(read), placesCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
 }
 
 function tiles(state, read) {
-  const exposed = Number(state.unhedged_notional || 0), oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
+  const exposed = Number(state.unhedged_notional || 0);
   const quotes = Object.entries(read.today?.quotes || {}), alerts = read.alerts?.alerts || [];
   const taken = state.opportunities - Object.values(state.not_taken || {}).reduce((sum, count) => sum + count, 0);
   const found = [];
   if (running(state)) {
-    const today = state.exposure ? `today on average ${money(state.exposure.quote_s / 86400, 2)} of at most ${money(state.exposure.limit_quote_s / 86400, 2)}` : "";
-    found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", exposed ? `oldest ${duration(oldest / 1000)}; ${today}` : today, exposed ? "bad" : "good"));
+    const oldest = exposed ? `oldest ${duration(Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms)) / 1000)}` : "";
+    found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", [oldest, state.exposed_today].filter(Boolean).join("; "), exposed ? "bad" : "good"));
   }
   if (read.today) {
     const [quote, sums] = quotes[0] || ["", { realised_net: "0", pairs: 0 }];
@@ -34,7 +38,7 @@ function tiles(state, read) {
     found.push(tile("Pairs of this run", money(state.pairs?.opened ?? 0, 0), ended.join(", ") || "none has ended"));
     found.push(tile("Opportunities", money(state.opportunities ?? 0, 0), `${money(taken || 0, 0)} taken or open`));
   }
-  if (read.alerts) found.push(tile("Alerts", String(alerts.length), alerts.length ? alerts.map((row) => row.kind).slice(0, 3).join(", ") : "nothing needs a person", alerts.length ? "bad" : "good"));
+  if (read.alerts) found.push(tile("Alerts", String(alerts.length), alerts.length ? alerts.map((row) => row.kind).slice(0, 3).join(", ") : "no open alerts", alerts.length ? "bad" : "good"));
   return el("div", { class: "tiles" }, found);
 }
 
@@ -49,7 +53,7 @@ function alertsCard(read, steering) {
 }
 
 export const alertsList = (found, steering) => found.map((row) => el("article", { class: "alert" }, el("div", {},
-  el("h3", { dir: "auto" }, el("span", { class: "bad" }, [row.kind, row.venue, row.symbol].filter(Boolean).join(" ")), el("span", { class: "dim" }, row.count > 1 ? ` ${row.count} times since ${utc(row.since_ns)}, last ${utc(row.last_ns)}` : ` at ${utc(row.last_ns)}`)),
+  el("h3", { dir: "auto" }, el("span", { class: "bad" }, code("incident", row.kind), ` ${[row.venue, row.symbol].filter(Boolean).join(" ")}`), el("span", { class: "dim" }, row.count > 1 ? ` ${row.count} times since ${utc(row.since_ns)}, last ${utc(row.last_ns)}` : ` at ${utc(row.last_ns)}`)),
   el("p", { dir: "auto" }, row.text), el("p", { class: "dim" }, `What to do: ${row.what_to_do}`)),
 steering ? el("button", { type: "button", "data-alert": row.id, onclick: () => steering("acknowledge", row.id) }, "acknowledge") : null));
 
@@ -59,10 +63,10 @@ export function venuesCard(state) {
   const against = (row) => [row.halted, row.health === "healthy" ? "" : row.health_cause].filter(Boolean).join("; ");
   return card("Venues", table([
     { name: "venue", of: (row) => row.venue, word: true },
+    { name: "health", of: (row) => code("health", row.health), word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
     { name: "books", of: (row) => row.books, word: true, mark: (row) => (new Set(String(row.books).split("/")).size > 1 ? "warn" : "") },
-    { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
     { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
-    { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
+    { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
     { name: "orders left", of: ({ orders_left: left }) => (left ? `${Math.floor(100 * left[0] / left[1])} %` : "-"), number: true },
     { name: "clock ms", of: (row) => shown(row.offset_ms), number: true },
   ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
@@ -70,13 +74,13 @@ export function venuesCard(state) {
 
 function edgesCard(state) {
   const open = new Set((state.open_pairs || []).map((row) => `${row.symbol} ${row.buy} ${row.sell}`));
-  const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : shown(row.not_taken));
+  const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : code("reason", row.not_taken));
   return card("Best edges", table([
     { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
-    { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
+    { name: "buy → sell", of: (row) => el("a", { href: `?${new URLSearchParams({ page: "books", symbol: row.symbol, buy: row.buy, sell: row.sell })}` }, `${row.buy} → ${row.sell}`), word: true },
     { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
     { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
-  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
+  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), el("p", { class: "dim" }, passing(state) ? state.notices[0] : "\u00a0"), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
 }
 
 // A pair's short id; its number in the newest run before the ledger was read.
@@ -110,6 +114,21 @@ function todayCard(read) {
     el("h3", {}, `${quote}, pairs that closed on this UTC day`), falls(terms), read.today.minutes?.[quote] ? byMinute(read.today.minutes[quote], quote) : null]));
 }
 
+const PLACES = 12;
+
+function placesCard(read) {
+  const quotes = Object.keys(read.today?.quotes || {}), nets = (rows, name, of) => table([
+    { name, of, word: true }, { name: "pairs", of: (row) => money(row.pairs, 0), number: true },
+    { name: "net", of: (row) => money(row.net, 2), number: true, mark: (row) => signOf(row.net) }, barsOf(rows, (row) => row.net),
+  ], rows.slice(0, PLACES), { caption: `net today by ${name}` });
+  if (!quotes.length) return null;
+  return card("Net today by route and venue", ...quotes.flatMap((quote) => {
+    const [routes, venues] = [read.today.routes, read.today.venues].map((rows) => rows.filter((row) => row.quote === quote));
+    return [quotes.length > 1 ? el("h3", {}, quote) : null, nets(routes, "buy → sell", route), routes.length > PLACES ? el("p", { class: "dim" }, `the best ${PLACES} of ${routes.length} routes`) : null,
+      nets(venues, "venue", (row) => row.venue)];
+  }), el("p", { class: "dim" }, "A pair counts at both of its venues."));
+}
+
 function heldCard(state) {
   if (!(state.held || []).length) return null;
   return card("Inventory", held(state.held, Object.keys(state.held[0].amounts)));
@@ -120,7 +139,7 @@ export function held(rows, venues) {
   return table([
     { name: "asset", of: (row) => row.asset, word: true },
     ...venues.map((venue) => ({
-      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : `${row.marks?.[venue] ? `${row.marks[venue]} ` : ""}${amount(row.amounts[venue])}`), number: true, mark: (row) => (/scarce|lasts/.test(row.marks?.[venue]) ? "warn" : ""),
+      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : el("span", {}, row.marks?.[venue] ? [el("small", {}, row.marks[venue]), " "] : [], amount(row.amounts[venue]))), number: true, mark: (row) => (/scarce|lasts/.test(row.marks?.[venue]) ? "warn" : ""),
     })),
     { name: "in all", of: (row) => amount(Object.values(row.amounts).reduce((sum, held) => sum + Number(held), 0)), number: true },
   ], rows, { caption: "inventory" });
@@ -128,12 +147,12 @@ export function held(rows, venues) {
 
 function runCard(state) {
   const net = Object.entries(state.net || {}).map(([asset, value]) => `${amount(value)} ${asset}`).join(", ") || "0";
-  return card("This run", pairs({ run: state.run_id, net, orders: money(state.orders ?? 0, 0), fills: money(state.fills ?? 0, 0), incidents: state.incidents, "frames read": money(state.frames ?? 0, 0), ledger: state.about?.ledger }));
+  return card("This run", pairs({ run: state.run_id, net, orders: money(state.orders ?? 0, 0), fills: money(state.fills ?? 0, 0), incidents: el("a", { href: `?page=incidents&run=${state.run_id}` }, shown(state.incidents)), "frames read": money(state.frames ?? 0, 0), ledger: state.about?.ledger }));
 }
 
 function notTakenCard(state) {
   const reasons = Object.entries(state.not_taken || {}).map(([reason, count]) => ({ reason, count }));
-  return card("Opportunities not taken", reasons.length ? table([{ name: "reason", of: (row) => row.reason, word: true }, { name: "opportunities", of: (row) => money(row.count, 0), number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none"));
+  return card("Opportunities not taken", reasons.length ? table([{ name: "reason", of: (row) => code("reason", row.reason), word: true }, { name: "opportunities", of: (row) => money(row.count, 0), number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none"));
 }
 
 // Puts what has changed in the place of what stands there, part by part: a reader keeps selection and focus in all others.

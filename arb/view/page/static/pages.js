@@ -1,8 +1,9 @@
 // The pages, each from one or two answers.
-import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { amount, card, code, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { books } from "./books.js";
 import { chart, duration, logarithm, plot } from "./chart.js";
 import { bars, barsOf, falls, figure, heat } from "./figures.js";
-import { alertsList, held, now, tile, venuesCard } from "./now.js";
+import { alertsList, held, now, route, tile, venuesCard } from "./now.js";
 
 const noted = (document) => (document.note ? [el("p", { class: "warn" }, document.note)] : []);
 const ms = (value) => (value === null || value === undefined ? "-" : Number(value).toFixed(3));
@@ -11,6 +12,7 @@ const text = (name, key = name, more = {}) => col(name, (row) => shown(row[key])
 const count = (name, key = name) => col(name, (row) => grouped(shown(row[key])), { number: true, sort: (row) => Number(row[key]) });
 const cash = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]), mark: (row) => signOf(row[key]) });
 const cost = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]) });
+const coded = (name, sort) => col(name, (row) => code(sort, row[name]), { word: true, sort: (row) => row[name] });
 const at = (name, key) => col(name, (row) => utc(row[key]), { word: true, sort: (row) => BigInt(row[key] || 0) });
 const whole = (name, key) => col(name, (row) => size(row[key]), { number: true, sort: (row) => Number(row[key]) });
 const lines = (found, as = "steps") => Object.entries(found).map(([name, points]) => ({ name, points, as }));
@@ -19,17 +21,18 @@ const sampled = (found, what) => (found.every > 1 ? [el("p", { class: "dim" }, `
 const byQuote = (found, draw) => Object.entries(found.quotes).flatMap(([quote, figures], n, all) => [all.length > 1 ? el("h2", {}, `In ${quote}`) : null, ...draw(figures, quote, !n)]).filter(Boolean);
 const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : []), count("pairs"), count("repaired"), cash("expected"), cash("net"), barsOf(rows, (row) => row.net), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
 
-async function pairsPage({ get, linkTo }) {
-  const found = await get("pairs");
+const way = (row) => route({ buy_venue: row.buy, sell_venue: row.sell });
+
+async function pairsPage({ get, chosen, linkTo }) {
+  const before = chosen.get("before"), found = await get("pairs", before ? { before } : {});
   if (!found.pairs.length) return [empty(found.empty)];
-  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
-    at("decided", "decided_ns"),
+  const further = () => (linkTo ? el("p", {}, before ? [el("a", { href: linkTo("pairs") }, "newest pairs"), " "] : [], found.older ? el("a", { href: linkTo("pairs", { before: found.older }) }, "older pairs") : "") : found.older ? el("p", { class: "dim" }, "Older pairs are not in this file.") : null);
+  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first`), before ? further() : null, table([
     col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.short_id }) }, row.short_id) : row.short_id), { number: true, sort: (row) => BigInt(row.id) }),
-    text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
-    text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
-    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
+    cash("net"), text("symbol"), col("buy → sell", way, { word: true, sort: way }), text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), at("decided", "decided_ns"), whole("size", "size"), cost("expected"),
+    count("took ms", "took_ms"), col("unhedged, average", (row) => money(row.unhedged_average, 2), { number: true, sort: (row) => Number(row.unhedged_average) }), text("kind"),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
-  ], found.pairs, { caption: "pairs" })];
+  ], found.pairs, { caption: "pairs" }), further()].filter(Boolean);
 }
 
 async function story({ get, chosen, linkTo }) {
@@ -50,7 +53,7 @@ async function story({ get, chosen, linkTo }) {
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
     el("div", { class: "cards" }, card(`Pair ${one.pair.short_id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
-      residual: size(one.pair.residual_size), "exposure, quote × s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
+      residual: size(one.pair.residual_size), "unhedged, average": money(one.pair.unhedged_average, 2), "required edge": one.required_edge?.text,
       opportunity: one.opportunity ? `best edge ${money(one.opportunity.best_edge_bps, 2)} bps, ${one.opportunity.ticks} book changes` : "-",
     })), card("Where each cent went", falls(one.waterfall)), ...sides),
     card("Step by step", table([
@@ -58,13 +61,13 @@ async function story({ get, chosen, linkTo }) {
     ], one.steps, { caption: "steps" })),
     one.alternatives.length ? card("What else could have been done", table([
       text("stage"), text("way"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true }), col("price", (row) => size(row.price), { number: true }),
-      cash("net"), col("edge bps", (row) => shown(row.edge_bps), { number: true }), col("", (row) => (row.taken ? "taken" : row.reason)),
+      cash("net"), col("edge bps", (row) => shown(row.edge_bps), { number: true }), col("", (row) => (row.taken ? "taken" : code("reason", row.reason))),
     ], one.alternatives, { caption: "alternatives" })) : null,
     card("Fills", table([
       col("at ms", (row) => ms(row.at_ms), { number: true }), text("venue"), text("side"), col("price", (row) => size(row.price), { number: true }), col("size", (row) => size(row.size), { number: true }),
       col("fee", (row) => `${size(row.fee)} ${row.fee_currency}`, { number: true }), cost("fee in quote", "fee_in_quote"), text("trade id", "trade_id", { word: false }),
     ], one.fills, { caption: "fills" })),
-    one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), text("kind"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
+    one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), coded("kind", "incident"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
   ];
 }
 
@@ -90,13 +93,15 @@ async function opportunities({ get }) {
   const outcomes = Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number }));
   const quote = (rows) => (new Set(rows.map((row) => row.quote)).size > 1 ? [text("quote")] : []);
   return [...noted(found), ...sampled(drawn, "How long edges live, how large they are and when"), ...byQuote(drawn, (figures) => [
+    figure(figures.route_edges, (of) => el("div", { class: "cards" }, of.routes.map(({ route: name, dots }) => el("div", {}, el("h3", {}, name), chart(Object.entries(dots).map(([name, points], n) => ({ name, points, as: "dots", hue: n ? "var(--warn)" : "var(--plot)" })), of.stretches, { unit: "edge after fees, bps", height: 180 })))),
+      (of) => (of.routes_in_all > of.routes.length ? el("p", { class: "dim" }, `${of.routes.length} of ${of.routes_in_all} routes, those with most opportunities: filters choose others.`) : "")),
     el("div", { class: "two" }, figure(figures.lifetimes, (of) => plot(lines(of.lines, "line"), { axis: logarithm(time), x: "time since the edge opened", unit: "still there, %", marks: of.ours_ms ? [[of.ours_ms, "our first fill, p50"]] : [] })),
       figure(figures.edges, (of) => plot(Object.entries(of.bars).map(([name, numbers], n) => ({ name, as: "bars", hue: n ? "var(--good)" : "var(--dim)", points: numbers.map((number, at) => [of.bounds[at], of.bounds[at + 1], number]) })),
         { x: "bps", unit: `opportunities by their best edge after fees, bps (the last bar: ${of.bounds.at(-1).toFixed(0)} bps and above)` }))),
     figure(figures.on_offer, heat)]),
   el("div", { class: "two" }, el("div", {},
     card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
-    card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
+    card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([coded("reason", "reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
       el("p", { class: "dim" }, "an upper bound, for they compete for the same books and balances"))),
   el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "Result at other minimum edges: of the pairs traded, sales of dust left out, and of all opportunities seen."),
     table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), barsOf(found.what_if, (row) => row.net), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
@@ -134,7 +139,7 @@ async function waterfall({ get }) {
         el("div", {}, figure(figures.pnl, ({ spans, width, below_peak, stretches }) => el("div", {}, chart([["gain", "var(--good)", (net) => net >= 0], ["loss", "var(--bad)", (net) => net < 0]].map(([name, hue, is]) => ({ name, hue, as: "bars", points: spans.filter(([,, net]) => is(net)) })).filter((one) => one.points.length), stretches, { unit: `net in ${quote} per ${width}` }),
           chart([{ name: "below peak", points: below_peak, as: "steps", hue: "var(--bad)" }], stretches, { unit: `${quote} below the peak`, height: 140 }))))),
       card("Days", earned(of(found.days, quote), "day_utc")),
-      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue")),
+      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue"), el("h3", {}, "By venue, a pair at both of its venues"), () => earned(of(found.venues, quote), "venue")),
       of(found.unproved, quote).length ? card("Unproved coins, in no sum", earned(of(found.unproved, quote), "symbol", "buy_venue", "sell_venue")) : null,
       figure(figures.exposure, (of) => el("div", { class: "two" }, chart([{ name: of.unit, points: of.line, as: "steps" }], of.stretches, { unit: `${of.unit}, added up`, height: 180 }),
         table([col("venue pair", ([name]) => name, { word: true }), col(of.unit, (row) => amount(row[1]), { number: true }), barsOf(of.venue_pairs, (row) => row[1]), col("worst pair", (row) => amount(row[2]), { number: true })], of.venue_pairs, { caption: "exposure" })))]),
@@ -147,7 +152,7 @@ function tiles(found, { earnings }, quote, first) {
   const critical = found.incidents.filter((row) => row.severity === "critical").reduce((sum, row) => sum + row.incidents, 0);
   return el("div", { class: "tiles" }, tile(`Net, ${quote}`, money(net, 2), kept === null || kept === undefined ? "" : `${kept} % of the expected kept`, signOf(net)),
     tile("Finished pairs", grouped(String(pairs)), pairs ? `${(100 * (earnings.won || 0) / pairs).toFixed(0)} % of them earned` : ""), tile("Fees paid", money(found.fees_in_quote[quote] ?? "0", 2), quote),
-    tile("Unhedged", money(found.exposure_quote_s[quote] ?? "0", 0), `${quote} × s`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
+    tile("Unhedged, average", money(found.unhedged_average[quote] ?? "0", 2), `${quote}, of the time traded`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
 }
 
 const exact = (figure) => grouped(figure).replace("-", "−");
@@ -183,17 +188,26 @@ function waited(rows) {
   return table([col("venue", ([venue]) => venue, { word: true }), col("wait", (row) => row[1], { word: true }), ms("p50", 2), ms("p95", 3), ms("p99", 4), col("", (row) => bars("level", [["lies", 0, part(row, 4)], ["taken", 0, part(row, 2)]]))], rows, { caption: "waits" });
 }
 
+const GRAVE = ["info", "warning", "critical"];
 const grave = (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "";
+
+// The incidents of a kind in one line, and the latest of them below it when it is opened.
+function ofKind({ kind, severity, incidents: number, open, cost: lost }, rows, linkTo) {
+  const facts = [`${money(number, 0)} ${severity}`, open && severity !== "info" ? `${money(open, 0)} not acknowledged` : "", Number(lost) ? `cost ${money(lost, 2)}` : "", rows.length ? `latest ${utc(rows[0].ns)}` : ""].filter(Boolean).join("; ");
+  const made = el("details", { ontoggle: () => {
+    if (made.childElementCount === 1) made.append(rows.length < number ? el("p", { class: "dim" }, `${rows.length} of them are among the latest incidents`) : "", table([
+      at("at", "ns"), text("venue"), col("pair", (row) => (row.pair && linkTo ? el("a", { href: linkTo("story", { id: row.pair }) }, row.pair) : shown(row.pair)), { number: true, sort: (row) => BigInt(row.pair_trade_id || 0) }), text("what", "text", { word: false }), cash("cost"),
+    ], rows, { caption: `incidents ${kind}` }));
+  } }, el("summary", {}, code("incident", kind), el("span", { class: grave({ severity }) || "dim" }, ` ${facts}`)));
+  return made;
+}
 
 async function incidents({ get, about, act, linkTo }) {
   const [alerts, found, report] = await Promise.all([get("alerts"), get("incidents"), get("report")]);
   return [alerts ? card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])) : null,
-    report.incidents.length ? card("By kind", table([text("severity", "severity", { mark: grave }), text("kind"), count("incidents"), count("not acknowledged", "open"), cost("cost, quote", "cost")], report.incidents, { caption: "incidents by kind" })) : null,
-    card("Incidents", found.incidents.length ? table([
-      at("at", "ns"), text("severity", "severity", { mark: grave }), text("kind"), text("venue"), col("pair", (row) => (row.pair && linkTo ? el("a", { href: linkTo("story", { id: row.pair }) }, row.pair) : shown(row.pair)), { number: true, sort: (row) => BigInt(row.pair_trade_id || 0) }), text("what", "text", { word: false }), cash("cost"),
-    ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null),
+    card("Incidents", report.incidents.length ? [...report.incidents].sort((a, b) => GRAVE.indexOf(b.severity) - GRAVE.indexOf(a.severity)).map((sums) => ofKind(sums, found.incidents.filter((row) => row.kind === sums.kind && row.severity === sums.severity), linkTo)) : el("p", { class: "dim" }, found.empty)),
     report.runs.length ? card("Runs", table([count("run", "run_number"), text("id", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
-      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), text("halted")], report.runs, { caption: "runs" })) : null].filter(Boolean);
+      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), coded("halted", "halt")], report.runs, { caption: "runs" })) : null].filter(Boolean);
 }
 
 async function reconciliation({ get }) {
@@ -207,12 +221,13 @@ async function reconciliation({ get }) {
 
 export const STORY = { title: "Pair", make: story };
 export const PAGES = {
-  now: { title: "Now", make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
-  pairs: { title: "Pairs", make: pairsPage },
+  now: { title: "Now", live: true, make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
+  books: { title: "Books", live: true, make: async (context) => books(context) },
+  pairs: { title: "Pairs", renews: true, make: pairsPage },
   opportunities: { title: "Opportunities", make: opportunities },
   inventory: { title: "Inventory", make: inventory },
   waterfall: { title: "Waterfall", make: waterfall },
   venues: { title: "Venues", make: venues },
-  incidents: { title: "Incidents", make: incidents },
-  reconciliation: { title: "Reconciliation", make: reconciliation },
+  incidents: { title: "Incidents", renews: true, make: incidents },
+  reconciliation: { title: "Reconciliation", renews: true, make: reconciliation },
 };

@@ -14,6 +14,7 @@ from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
 from arb.store.ledger.sums import counted, read_sums
 from arb.store.ledger.writer import Writer
+from tests.support.history import a_history, fill_ledger
 from tests.unit.store.rows import (
     T0,
     D,
@@ -71,6 +72,24 @@ def test_pairs_come_latest_first_and_can_be_narrowed_down(reader: LedgerReader) 
     assert ids(reader.pairs(Selection(since_ns=T0 + 4000))) == [5, 4]
     assert ids(reader.pairs(Selection(since_ns=T0 + 4000, until_ns=T0 + 5000))) == [4]
     assert ids(reader.pairs(Selection(run_id=2))) == [5]
+
+
+def test_a_list_of_pairs_continues_behind_any_of_them_each_pair_once(db_url: str) -> None:
+    fill_ledger(db_url, a_history(pairs=60, days=2))
+    with open_engine(db_url).begin() as connection:
+        crowd = "SELECT MIN(id) FROM (SELECT id FROM pair_trades ORDER BY id LIMIT 30) first"
+        connection.exec_driver_sql(f"UPDATE pair_trades SET decided_ns = 1760054401000000000 WHERE id < ({crowd}) + 20")
+    reader = LedgerReader(db_url)
+    every = ids(reader.pairs(limit=1000))
+    assert len(set(every)) == len(every) > 60
+    for size in (1, 7, 50):
+        found, before = list[object](), None
+        while page := ids(reader.pairs(limit=size, before=before)):
+            found += page
+            before = reader.short_ids().of(int(str(page[-1])))
+        assert found == every, size
+    with pytest.raises(ConfigError, match="no pair trade 1-999999 in this ledger: the nearest is"):
+        reader.pairs(before="1-999999")
 
 
 def test_numbers_are_decimals_on_both_databases(reader: LedgerReader) -> None:

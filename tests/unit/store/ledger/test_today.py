@@ -1,15 +1,18 @@
 """What a screen reads of the day: the net of the pairs that closed on it, its causes, and trading time alone."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import PairRecord
 from arb.errors import ConfigError
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import InlineLedger
 from arb.store.ledger.sums import MINUTE_NS, MINUTES, TodayReader
+from tests.support.history import a_history, fill_ledger
 from tests.unit.store.rows import T0, a_finished_pair, a_pair, a_run, an_event, keep
 
 
@@ -40,6 +43,37 @@ def test_the_days_terms_add_up_to_its_net(db_url: str, journal: Journal) -> None
     assert (quote, sums.pop("pairs"), others) == ("USDT", 2, [])
     net = sums.pop("realised_net")
     assert net == sum(sums.values(), Decimal(0)) != 0
+
+
+def test_routes_and_venues_have_the_net_of_the_days_pairs(postgres_url: str, tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path / 'ledger.sqlite'}", postgres_url):
+        history = list(a_history(pairs=120, days=2))
+        fill_ledger(url, history)
+        last = {row.id: row for row in history if isinstance(row, PairRecord) and row.waterfall is not None}
+        day = max(row.closed_ns or 0 for row in last.values()) // NS_PER_DAY
+        mine = [row for row in last.values() if (row.closed_ns or 0) // NS_PER_DAY == day]
+        found = TodayReader(url).read(day * NS_PER_DAY)
+
+        def net_of(rows: list[PairRecord]) -> tuple[int, Decimal]:
+            nets = [row.waterfall.realised_net_e8 for row in rows if row.waterfall is not None]
+            return len(nets), Decimal(sum(nets)).scaleb(-8)
+
+        routes = {
+            (row["quote"], row["buy_venue"], row["sell_venue"]): (row["pairs"], row["net"]) for row in found["routes"]
+        }
+        assert len(routes) > 6 and len(found["venues"]) >= 3
+        for route, sums in routes.items():
+            assert sums == net_of([row for row in mine if (row.quote, row.buy_venue, row.sell_venue) == route]), route
+        for sums in found["venues"]:
+            there = [
+                row for row in mine if row.quote == sums["quote"] and sums["venue"] in (row.buy_venue, row.sell_venue)
+            ]
+            assert (sums["pairs"], sums["net"]) == net_of(there), sums
+        assert (
+            sum(pairs for pairs, _ in routes.values()) == len(mine) == sum(q["pairs"] for q in found["quotes"].values())
+        )
+        nets = [row["net"] for row in found["routes"]]
+        assert nets == sorted(nets, reverse=True)
 
 
 def test_yesterday_is_not_today(db_url: str, journal: Journal) -> None:

@@ -366,9 +366,9 @@ def test_after_half_an_hour_without_a_person_a_page_orders_nothing_but_a_halt(tm
     upgrade(url)
     with a_page(url, allow_control=True) as client:
         client.enter()
-        for _ in range(4):  # as the page Now does by itself
+        for _ in range(4):  # as the page Now does by itself, and a list that renews
             client.clock.advance(IDLE_S // 4 * NS_PER_S)
-            assert client.ask("/api/today")[0] == 200
+            assert client.ask("/api/today")[0] == client.ask("/api/pairs", Arb_Renewal="1")[0] == 200
         assert client.ask("/api/control", {"do": "halt", "reason": "enough"})[0] == 200
         asked = {"do": "resume", "reason": "on", "confirm": "resume"}
         status, said, _ = client.ask("/api/control", asked)

@@ -27,6 +27,7 @@ FIGURES: dict[str, Draw] = {
     "lifetimes": lambda s: plots.lifetimes(s.episodes, s.legs),
     "edges": lambda s: plots.edges(s.episodes),
     "on_offer": lambda s: plots.on_offer(s.episodes, s.runs),
+    "route_edges": lambda s: plots.route_edges(s.episodes, s.trades, s.runs),
     "reasons": lambda s: plots.reasons(s.episodes),
     "thresholds": lambda s: plots.thresholds(s.trades, s.episodes),
     "waits": lambda s: plots.waits(s.legs),

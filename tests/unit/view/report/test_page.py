@@ -200,7 +200,7 @@ def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
     page = written(Path(nothing.db.removeprefix("sqlite:///")))
     assert Seen(page).open == [] and "no run yet" in page
     figures = [one for part in pages.FIGURES for one in answers_of(page)[part]["quotes"][""].values()]
-    assert len(figures) == 17 and all(one["empty"] for one in figures)
+    assert len(figures) == 18 and all(one["empty"] for one in figures)
 
 
 def test_the_page_of_a_paper_ledger_says_so_first(tmp_path: Path) -> None:

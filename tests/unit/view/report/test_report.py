@@ -81,10 +81,28 @@ def test_planned_fees_stand_beside_those_charged_on_the_same_fills(
     )
 
 
+def test_the_average_unhedged_is_the_exposure_spread_over_the_time_traded(report: dict[str, Any]) -> None:
+    for quote, quote_s in report["exposure_quote_s"].items():
+        assert abs(report["unhedged_average"][quote] * report["run_seconds"] - quote_s) < report["run_seconds"] * E8
+
+
 def test_days_and_routes_and_symbols_each_sum_to_the_same_net(report: dict[str, Any]) -> None:
     total = sum(report["net"].values())
     for part in ("days", "venue_pairs", "symbols"):
         assert sum(row["net"] for row in report[part]) == total
+
+
+def test_a_venue_has_the_net_of_all_pairs_that_traded_there_on_either_side(
+    report: dict[str, Any], history: list[AnyRecord]
+) -> None:
+    assert report["venues"]
+    for venue in report["venues"]:
+        mine = [
+            row
+            for row in closed(history)
+            if row.quote == venue["quote"] and venue["venue"] in (row.buy_venue, row.sell_venue)
+        ]
+        assert venue["net"] == sum(row.waterfall.realised_net_e8 for row in mine if row.waterfall) * E8
 
 
 def test_a_higher_threshold_never_keeps_more_pairs(report: dict[str, Any]) -> None:
