@@ -22,6 +22,7 @@
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
 #   make docs    build the site in build/docs, with tables and outcome codes, every link checked
 #   make pictures  draw docs/live.svg, the moving picture of the screen
+#   make screenshots  take the pictures of page and report in docs/ (needs Chromium)
 #   make lock    resolve the dependencies anew into the six hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -48,7 +49,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof companion-day soak feeds fuzz paper same notebook docs pictures lock strangers
+.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof companion-day soak feeds fuzz paper same notebook docs pictures screenshots lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -165,6 +166,9 @@ $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 
 pictures: $(DEV_READY)
 	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
+
+screenshots: $(DEV_READY)
+	@$(BIN)/python -m tests.support.page_pictures docs
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:

@@ -61,7 +61,7 @@ def halt(settings: Settings, options: ControlOptions) -> Answer:
 
     _, answer = _asked(settings, options, "halt", before=write)
     document = {"halt": options.reason, "engine": _obeyed(answer) if answer else NO_ANSWER, "file": files[-1]}
-    stays = f"halt file {' and '.join(files)} stays, and an engine on this journal, or the next, obeys it"
+    stays = f"the halt is saved in {' and '.join(files)}, and holds for the next start"
     return Answer(document, "" if answer else stays)
 
 
@@ -92,9 +92,7 @@ def reload(settings: Settings, options: ControlOptions) -> Answer:
     """Have the running engine read its settings again; `applied` and `refused` are its answer."""
     journal, answer = _asked(settings, options, "reload", timeout_s=RELOAD_S)
     if answer is None:
-        return Answer(
-            {"engine": NO_ANSWER}, f"journal {journal}: no engine answers; the next one reads the settings anyway"
-        )
+        return Answer({"engine": NO_ANSWER}, f"no engine answers on {journal}. The next one reads the settings anyway")
     return Answer({"engine": _obeyed(answer)} | {name: answer[name] for name in ("applied", "refused", "companion")})
 
 
@@ -105,7 +103,7 @@ def flatten(settings: Settings, options: ControlOptions) -> Answer:
         return Answer({"flatten": options.reason, "engine": _obeyed(answer)})
     return Answer(
         {"flatten": options.reason, "engine": NO_ANSWER},
-        f"journal {journal}: no engine answers, so nothing can be traded: start one; `arb halt` works without one",
+        f"no engine answers on {journal}. Start one and retry; `arb halt` works without one",
     )
 
 
@@ -159,7 +157,7 @@ def require_obeyed(answer: Answer) -> None:
     if not answer.obeyed:
         running = "; ".join(running_engines()) or "none of yours on this machine"
         raise CheckFailed(
-            f"no engine obeyed: {answer.remedy}: check --db, --mode and --config (engines running: {running})"
+            f"no engine obeyed: {answer.remedy}. Another ledger? Give --db, --mode or --config (engines running: {running})"
         )
 
 

@@ -36,7 +36,7 @@ _EXACT = re.compile(
     r"|difference|min_edge_bps"
 )
 """Columns whose numbers are shown to their last digit; of other amounts two decimals are."""
-_FOLDED = frozenset(("text", "found", "remedy", "result", "what"))
+_FOLDED = frozenset(("text", "found", "remedy", "result", "what", "names", "missing"))
 """Columns of sentences, continued on the lines below where they are too long."""
 _RANKS = {
     **dict.fromkeys(("exposure_quote_s", "until_at", "sandbox_id", "source", "trade_id"), 9),

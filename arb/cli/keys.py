@@ -44,6 +44,8 @@ def list_command(given: Given) -> int:
         if chosen.key_names()
         for environment in (Environment.PRODUCTION, Environment.DEMO)
     ]
+    if given.for_people:
+        rows = [row | ({} if row["from"] else {"from": "no place", "missing": None}) for row in rows]
     problem = places.keyring.problem()
     return given.show({"keys": rows, "keyring": problem or "can be used", "file": str(places.file)})
 

@@ -57,6 +57,9 @@ def sql_command(given: Given, query: str | None, connection: bool) -> int:
         if form and len(questions) != 1:
             raise ConfigError(f"{form}: {len(questions)} questions on stdin, and one document is one answer")
         for sql in questions:
+            if sql.startswith(".") and not form:
+                click.echo(_told(sql.split()))
+                continue
             try:
                 if is_asked("--csv"):
                     answer = ledger.ask(sql)
@@ -70,11 +73,14 @@ def sql_command(given: Given, query: str | None, connection: bool) -> int:
 
 
 def statements(lines: Iterator[str]) -> Iterator[str]:
-    """Yield the statements that lines hold: each ends with a semicolon at the end of a line, and the last with the lines."""
+    """Yield the statements that lines hold: each ends with a semicolon at the end of a line, and the last with the lines.
+
+    A line such as `.tables` between them is one, too.
+    """
     text = ""
     for line in lines:
         text += line
-        if sqlite3.complete_statement(text):
+        if sqlite3.complete_statement(text) or text.startswith("."):
             yield text
             text = ""
     if text.strip():

@@ -69,7 +69,9 @@ async def hand_over(books: Books) -> bool:
 
     Return whether it does; where it cannot, plain code continues.
     """
-    log.info("plain code keeps the books while compiled code is made, once for this version: some twenty seconds")
+    log.info(
+        "plain code keeps the books while compiled code is made, once for this version: 20 s, or a minute on a busy machine"
+    )
     try:
         if not await compile_apart():
             log.warning("compiled code cannot be made here: plain code keeps the books")
@@ -86,7 +88,7 @@ async def hand_over(books: Books) -> bool:
 @contextlib.contextmanager
 def _saying_that_it_compiles() -> Iterator[None]:
     """Log it at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
-    log.info("compiling the code that keeps books, once for this version: some twenty seconds")
+    log.info("compiling the code that keeps books, once for this version: 20 s, or a minute on a busy machine")
     done = threading.Event()
 
     def say() -> None:

@@ -84,7 +84,7 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
                 f", on the best tape {self._money(best.best.net)}, on the median one {self._money(best.median.net)}, on the "
                 f"worst {self._money(best.worst.net)}"
             )
-        among = [f"It is the best of {_sets(of)}; the one in the middle made {self._money(middle.net)}."] * (of > 1)
+        among = [f"It is the best of {_sets(of)}; their median is {self._money(middle.net)}."] * (of > 1)
         return [f"{most}.", *among, *self._tried(), *self._held_out()]
 
     def _tried(self) -> list[str]:

@@ -80,6 +80,17 @@ def test_a_semicolon_within_a_text_ends_no_question() -> None:
     assert list(statements(iter(lines))) == ["SELECT ';\n' -- x;\n;\n", "SELECT 2;\n", "SELECT\n3"]
 
 
+def test_the_schema_is_explained_without_a_prompt_too(
+    ledger: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["sql", "--db", ledger, ".columns pair_trades"]) == 0
+    assert "realised_net" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO(".tables\nSELECT 40 +\n2;\n"))
+    assert main(["sql", "--db", ledger]) == 0
+    shown = capsys.readouterr().out
+    assert "pair_trades\n" in shown and "\n42\n" in shown.replace(" ", "")
+
+
 def test_a_table_ends_and_says_so_where_a_document_has_all(ledger: str) -> None:
     with_limit = ReadOnlyLedger(ledger)
     assert with_limit.ask("SELECT id FROM fills", 1)[1:] == (with_limit.ask("SELECT id FROM fills", 1).rows, True)

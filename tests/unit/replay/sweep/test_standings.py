@@ -61,7 +61,7 @@ def test_the_number_of_sets_tried_stands_beside_the_best() -> None:
         "On 3 tapes of 3 days limits.min_edge_bps=a made most: 4.5 USDT, on the best tape 2 USDT, on the median one 1.5 USDT, "
         "on the worst 1 USDT."
     )
-    assert second == "It is the best of 2 sets; the one in the middle made 0 USDT."
+    assert second == "It is the best of 2 sets; their median is 0 USDT."
     assert third == (
         "2 sets were tried on these tapes: the best of so many looks better than it is; hold days out (--hold-out) to see by "
         "how much."
