@@ -128,7 +128,7 @@ soak: $(DEV_READY)
 	@$(BIN)/python -m proofs.soak $(ARGS)
 
 # Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so. hummingbot, which is no
-# package, runs as well where it was compiled by the recipe in docs/SANDBOX.md.
+# package, runs as well where it was compiled by the recipe in tests/contract/test_strangers.py.
 STRANGERS := build/strangers
 STRANGERS_PYTHON ?= $(or $(shell for p in python3.13 python3.12; do $$p -c "" 2>/dev/null && echo $$p && break; done),$(PYTHON))
 

@@ -69,8 +69,8 @@ MUTANTS = {
     ),
     "ramp-skipped": Mutant(
         "with real orders a pair pays no more than the ramp allows by then",
-        "arb/core/strategies/taker_pair/routes.py",
-        "share, self.state.ramp_cap)",
+        "arb/core/state/engine_state.py",
+        "share, self.ramp_cap)",
         "share)",
     ),
     "wallets-unread": Mutant(

@@ -1,6 +1,9 @@
 """`arb markets`: the common symbols of the enabled venues, their edges now, and those worth trading."""
 
 import asyncio
+import contextlib
+import queue
+import threading
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
@@ -16,7 +19,7 @@ from arb.config import MarketsOptions, Mode, Settings
 from arb.config.coins import every_coin_rule
 from arb.config.writing import write_symbols
 from arb.core.strategies.taker_pair.choice import Choice, choose
-from arb.errors import CheckFailed, ConfigError, StoreError
+from arb.errors import ArbError, CheckFailed, ConfigError, StoreError
 from arb.live.untraded import nearest_listed
 from arb.market.coins import CoinTable, CoinVerdict, why
 from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
@@ -33,6 +36,23 @@ def show_markets(settings: Settings, options: MarketsOptions, list_keys: Mapping
     `list_keys`: for currency lists, by venue.
     """
     return asyncio.run(_once(settings, options, list_keys))
+
+
+def best_symbols(settings: Settings, options: MarketsOptions, within_s: float) -> tuple[str, ...]:
+    """Return the symbols that `[run.auto]` chooses now, the best first; () where too few venues answer within `within_s`."""
+    found: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()
+
+    def ask() -> None:
+        chosen: list[str] = []
+        with contextlib.suppress(ArbError):
+            chosen = show_markets(settings, options, {})["chosen"]
+        found.put(tuple(chosen))
+
+    # In a thread: a system that waits for its name server holds up the loop's end.
+    threading.Thread(target=ask, name="arb-symbols", daemon=True).start()
+    with contextlib.suppress(queue.Empty):
+        return found.get(timeout=within_s)
+    return ()
 
 
 async def _once(settings: Settings, options: MarketsOptions, list_keys: Mapping[str, Credentials]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _EXACT = re.compile(
     r"|difference|min_edge_bps"
 )
 """Columns whose numbers are shown to their last digit; of other amounts two decimals are."""
-_FOLDED = frozenset(("text", "found", "remedy", "what"))
+_FOLDED = frozenset(("text", "found", "remedy", "result", "what"))
 """Columns of sentences, continued on the lines below where they are too long."""
 _RANKS = {
     **dict.fromkeys(("exposure_quote_s", "until_at", "sandbox_id", "source", "trade_id"), 9),
@@ -44,7 +44,7 @@ _RANKS = {
     **dict.fromkeys(("worst_slippage_bps", "liquidity", "edge_share_1h", "volume_quote", "since_at", "seed"), 7),
     **dict.fromkeys(("expected", "hedge_cost", "send_ms_p95", "ack_ms_p95", "fill_ms_p95", "chosen"), 6),
     **dict.fromkeys(("kind", "stage", "send_ms_p50", "fee_planned", "repaired"), 5),
-    **dict.fromkeys(("net", "best_net", "best_edge_bps", "text", "found", "fees", "symbol"), -1),
+    **dict.fromkeys(("net", "best_net", "best_edge_bps", "text", "found", "result", "fees", "symbol"), -1),
     "state": 0,
 }
 """Of the columns that do not fit, those of the highest rank are dropped first, and of one rank the last."""

@@ -18,7 +18,7 @@ from arb.config.keyring import SystemKeyring
 from arb.config.settings import Settings
 from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
-from arb.files import whole_text
+from arb.files import put_whole, whole, whole_text
 from arb.masking import SECRET_LENGTH_MIN, SECRETS
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.registry import spec_of
@@ -181,6 +181,24 @@ def read_env_file(path: Path) -> dict[str, str]:
         return dict(_pairs(path, content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text in UTF-8") from None
+
+
+def add_to_env_file(path: Path, name: str, value: str) -> None:
+    """Add an entry to `.env`, which only this user can read.
+
+    Raises `ConfigError` as `read_env_file`, where the file has the name, cannot be written, or cannot hold the value.
+    """
+    if name in read_env_file(path):
+        raise ConfigError(f"{path}: {name} is there already: change it there")
+    if "'" in value or not value.isprintable():
+        raise ConfigError(f"{name}: has a quote or a control character: percent-encode it (%27)")
+    try:
+        target = path.resolve()
+        before = whole(target) if target.exists() else b""
+        glue = b"\n" if before and not before.endswith(b"\n") else b""
+        put_whole(target, before + glue + f"{name}='{value}'\n".encode())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _require_private(path: Path, found: os.stat_result) -> None:

@@ -194,11 +194,11 @@ def _text_table(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, str]
     return dict(given)
 
 
-def nearest(key: str, known: Iterable[str]) -> str:
-    """Return the end of a complaint about an unknown name: the nearest known one, or all."""
+def nearest(key: str, known: Iterable[str], listed: Iterable[str] = ()) -> str:
+    """Return the end of a complaint about an unknown name: the nearest known one, else `listed`, or all known ones."""
     names = sorted(known)
     close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(names)}"
+    return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(listed or names)}"
 
 
 def _shown(given: Any) -> str:

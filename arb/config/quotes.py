@@ -5,8 +5,6 @@ books.
 """
 
 import tomllib
-from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -15,12 +13,13 @@ from arb.config.settings import Mode, Settings
 from arb.core.messages.settings import Limits
 from arb.errors import ConfigError
 from arb.files import whole_text
-from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
 DOLLARS = frozenset(("USDT", "USDC", "USD", "FDUSD", "DAI", "TUSD", "PYUSD", "USDE"))
 MONEY = tuple(field.name for field in msgspec.structs.fields(Limits) if "_quote" in field.name)
 """The keys of `[limits]` that are amounts of the quote."""
+SMALL = ("min_net_quote", "dust_max_quote", "dust_total_max_quote", "loss_min_quote", "drift_ignore_quote")
+"""Those that follow cents and the venues' least orders, and not the size of pairs."""
 
 
 def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> None:
@@ -41,10 +40,3 @@ def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> N
             f"the quote {quote} is no dollar, and the defaults of limits are meant for dollars: give amounts of {quote} for "
             f"{', '.join(missing)} (`arb init --max-notional` writes them all)"
         )
-
-
-def own_amounts(defaults: msgspec.Struct, keys: Iterable[str], max_notional: Decimal) -> list[str]:
-    """Return a line of config.toml for each key: its default in dollars, scaled to the most one pair may pay, > 0."""
-    share = max_notional / Limits().max_notional_quote
-    stated = (f'{key} = "{plain(getattr(defaults, key) * share)}"' for key in keys)
-    return [f"{line:<36} # an amount of the quote" for line in stated]

@@ -7,6 +7,9 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.spread import episode
+from arb.core.pricing.terms import PairTerms, VenueTerms
 from arb.market.numbers import plain
 from arb.market.route import Key, Route
 from arb.market.scale import Scale
@@ -39,7 +42,7 @@ def _route(engine: Engine, route: Route, now_ns: int) -> dict[str, Any]:
     ask, bid = books.best(*route.buy)[1], books.best(*route.sell)[0]
     edge_bps = top_edge_bps(engine, route.group, buy, sell)
     gross_bps = None if ask is None or bid is None else BPS * (bid - ask) / ask
-    plan = engine.strategy.best(route) if edge_bps is not None and edge_bps > 0 else None
+    plan = _best_plan(engine, route) if edge_bps is not None and edge_bps > 0 else None
     reason = None if plan is None else engine.strategy.explain(route)
     return {
         "books": [_book(engine, key, now_ns) for key in route],
@@ -54,6 +57,14 @@ def _route(engine: Engine, route: Route, now_ns: int) -> dict[str, Any]:
         },
         "not_taken": None if reason is None else str(reason),
     }
+
+
+def _best_plan(engine: Engine, route: Route) -> Plan | None:
+    """Return the plan of the greatest net on the present books, whatever thresholds and balances."""
+    state = engine.state
+    buy, sell = (VenueTerms.of(state.instruments[key]) for key in route)
+    terms = PairTerms(state.books.scales[route.group], buy, sell, state.edge_limits(route))
+    return episode(terms, *state.books.sides(route))
 
 
 def _book(engine: Engine, key: Key, now_ns: int) -> dict[str, Any]:

@@ -22,14 +22,17 @@ class Forecast:
     def __init__(self) -> None:
         self._samples: deque[tuple[int, Holdings]] = deque(maxlen=KEPT)
 
-    def lasting(self, now_ns: int, holdings: Holdings) -> dict[str, dict[str, int]]:
-        """Return by venue and asset in how many seconds a falling balance is used up, within the next hour."""
+    def lasting(self, now_ns: int, holdings: Holdings) -> dict[str, dict[str, int]] | None:
+        """Return by venue and asset in how many seconds a falling balance is used up, within the next hour.
+
+        None: not known yet.
+        """
         if not self._samples or now_ns - self._samples[-1][0] >= EVERY_NS:
             self._samples.append((now_ns, {venue: dict(held) for venue, held in holdings.items()}))
         since_ns, before = self._samples[0]
-        found: dict[str, dict[str, int]] = {}
         if now_ns - since_ns < LEAST_NS:
-            return found
+            return None
+        found: dict[str, dict[str, int]] = {}
         for venue, held in holdings.items():
             for asset, amount in held.items():
                 fallen = before.get(venue, {}).get(asset, amount) - amount

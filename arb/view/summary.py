@@ -212,8 +212,8 @@ def state_in_parts(engine: Engine, now_ns: int, forecast: Forecast | None = None
     for venue in tuple(state.inventory.with_basis):
         holdings[venue] = state.inventory.totals(venue)
         yield {"holdings": holdings}
-    if forecast is not None:
-        yield {"lasting": forecast.lasting(now_ns, holdings)}
+    if forecast is not None and (lasting := forecast.lasting(now_ns, holdings)) is not None:
+        yield {"lasting": lasting}
     yield from room.prices(engine)
     edges = []
     for symbol in sorted({symbol for _, symbol in state.instruments}):

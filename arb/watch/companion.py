@@ -68,6 +68,7 @@ class Companion:
         self._disk_free_bytes: int | None = None
         self._read_ns = self._asked_ns = self._beat_ns = self._today_ns = self._opened_ns = 0
         self._trouble = ""
+        self._lasting: Mapping[str, Mapping[str, int]] = {}
         self._since: dict[str, int] = {}
         self._found: list[Notice] = []
         self._logged: dict[str, str] = {}
@@ -145,19 +146,24 @@ class Companion:
             yield notices.of_silence(state, self._signs.silent_s, at_stake, self._begin("engine", now_ns))
         elif self._trouble and self._is_running() and now_ns - self._read_ns >= UNREAD_NS:
             yield notices.of_ledger(self._trouble, at_stake, self._begin("ledger", now_ns))
-        lasting = self._short_funds()
-        if lasting:
+        if lasting := self._short_funds(silent=silent):
             yield notices.of_funds(lasting, at_stake, self._begin("funds", now_ns))
         for receiver in self._receivers:
             if receiver.failures >= FAILS:
                 since_ns = self._begin(f"receiver {receiver.name}", now_ns)
                 yield notices.of_receiver(receiver.name, receiver.trouble, at_stake, since_ns)
 
-    def _short_funds(self) -> dict[str, dict[str, int]]:
-        """Return the balances that are used up soon; once some are, the others that follow them, too."""
-        lasting = self._signs.whole_state.get("lasting", {}) if self._is_running() else {}
+    def _short_funds(self, *, silent: bool) -> dict[str, dict[str, int]]:
+        """Return the balances that are used up soon; once some are, the others that follow them, too.
+
+        The latest forecast holds while the engine is silent, and until a new one knows its pace.
+        """
+        if self._is_running():
+            self._lasting = self._signs.whole_state.get("lasting", self._lasting)
+        elif not silent:
+            self._lasting = {}
         soon_s = FUNDS_END_S if "funds" in self._since else FUNDS_S
-        found = {venue: {asset: s for asset, s in assets.items() if s < soon_s} for venue, assets in lasting.items()}
+        found = {venue: {asset: s for asset, s in of.items() if s < soon_s} for venue, of in self._lasting.items()}
         return {venue: assets for venue, assets in found.items() if assets}
 
     def _begin(self, key: str, now_ns: int) -> int:

@@ -100,8 +100,7 @@ class Receiver:
 
 def receivers_of(places: KeyPlaces, rng: random.Random) -> list[Receiver]:
     """Return the receivers of `ARB_ALERT_URLS`, then those of `ARB_WAKE_URLS`; raises `ConfigError` where there is none."""
-    library = logging.getLogger("apprise")
-    library.propagate, library.level = False, logging.WARNING  # each fault is in its receiver's outcome
+    _quiet_library()
     found: list[Receiver] = []
     for name in (ALERT_URLS, WAKE_URLS):
         values = next((values for place in Place if (values := places.values(place, [name]))), {})
@@ -114,6 +113,23 @@ def receivers_of(places: KeyPlaces, rng: random.Random) -> list[Receiver]:
             " for example json://127.0.0.1:8080/alerts (docs/WATCH.md)"
         )
     return found
+
+
+def read_addresses(text: str) -> str:
+    """Return addresses separated by one space; raises `ConfigError` for one that is no address, by its number."""
+    _quiet_library()
+    urls = text.split()
+    SECRETS.hide(secret for url in urls for secret in secrets_of(url))
+    for number, url in enumerate(urls, start=1):
+        if apprise.Apprise.instantiate(url) is None:
+            raise ConfigError(f"receiver {number}: {NO_ADDRESS}")
+    return " ".join(urls)
+
+
+def _quiet_library() -> None:
+    """Keep the library's log lines back: each fault is in its receiver's outcome."""
+    library = logging.getLogger("apprise")
+    library.propagate, library.level = False, logging.WARNING
 
 
 def secrets_of(url: str) -> set[str]:

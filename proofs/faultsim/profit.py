@@ -62,9 +62,10 @@ def profit_misstated(
 def lost_too_much(pairs: list[Row], orders: list[Row], fills: list[Row], repair: RepairPolicy) -> Iterator[str]:
     """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
 
-    What a pair leaves is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
-    carried is not judged, of sold dust only the sale, and a flatten by what it traded, valued at its own mark: residuals of
-    two pairs that offset each other, each at its own mark, leave the difference to a third.
+    What a pair leaves is valued by the depth of one book at one instant, which may be none, as where its own sale took the
+    only bid: that is no loss yet. So what is carried is not judged, nor is a fall of what is left, of sold dust only the
+    sale, and a flatten by what it traded, valued at its own mark: residuals of two pairs that offset each other, each at its
+    own mark, leave the difference to a third.
     """
     notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
     quote: dict[int, Decimal] = defaultdict(lambda: ZERO)
@@ -82,7 +83,8 @@ def lost_too_much(pairs: list[Row], orders: list[Row], fills: list[Row], repair:
         bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
         if pair["realised_net_e8"] is None or pair["state"] == "carried":
             continue
-        net_e8 = pair["realised_net_e8"] - (pair["residual_change_e8"] if pair["kind"] == "dust" else 0)
+        valued_e8 = pair["residual_change_e8"]
+        net_e8 = pair["realised_net_e8"] - (valued_e8 if pair["kind"] == "dust" else min(0, valued_e8))
         if pair["kind"] == "flatten":
             net_e8 = int((quote[pair["id"]] + base[pair["id"]] * Decimal(pair["residual_mark"])).scaleb(8))
         if Decimal(net_e8).scaleb(-8) < -bound:

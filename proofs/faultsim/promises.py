@@ -94,7 +94,10 @@ class _Watch:
         self.stops: Counter[str] = Counter()
         self.findings: list[str] = []
         self._plan = plan
-        self._struck = struck
+        # A process that dies at the user's halt is held up everywhere.
+        self._struck = [
+            one._replace(name="killed", venues=()) if one.name == HALT and plan.dies_halted else one for one in struck
+        ]
         self._story = Story()
         self._absent: set[str] = set()
         # Orders whose outcome is unknown, by name.

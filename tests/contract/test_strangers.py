@@ -1,6 +1,14 @@
 """Trading programs of others as judges: they run in environments of their own, which `make strangers` installs.
 
 Each program is a script in `strangers/` that an interpreter with the package runs; without that environment it is skipped.
+hummingbot has no package, so it is built by hand:
+
+    python3.12 -m venv build/strangers/hummingbot && cd build/strangers/hummingbot
+    git clone --depth 1 https://github.com/hummingbot/hummingbot sources
+    bin/pip install setuptools==80.8.0 cython numpy pandas "aiohttp<3.14" "async-timeout<5" bidict cachetools cryptography \
+      pydantic requests ruamel.yaml six "sqlalchemy>=1.4.49" tabulate tqdm ujson "urllib3<2" pyjwt psutil prompt_toolkit \
+      python-dateutil commlib-py hexbytes
+    cd sources && ../bin/python setup.py build_ext --inplace && touch ../installed
 """
 
 import json

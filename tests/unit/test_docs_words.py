@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-WORDS_MAX = 30_700
+WORDS_MAX = 30_000
 SENTENCE_WORDS_MAX = 25
 AVOIDED = re.compile(
     r"\b(what|say|says|said|tell|tells|told|leave|leaves|left|come|comes|came|stand|stands|stood|lie|lies|lay|whoever|whatever"

@@ -9,7 +9,7 @@ order with our prefix that even the journal does not know. A second snapshot cha
 
 from collections.abc import Iterator, Mapping
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.balance_reconciler import SNAPSHOT_MARGIN_S, BalanceReconciler
 from arb.core.accounts.recovery import RECOVERY_WAIT_S, rebuild_pairs, return_to_pairs
 from arb.core.accounts.restart import Restored, recall
@@ -46,6 +46,8 @@ class AccountReconciler:
         # Venues with a basis from a previous process: since when fills and bills have to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
         self._reported_venues: set[str] = set()
+        # Our client order ids in the parts of a snapshot so far, by venue.
+        self._listed: dict[str, set[str]] = {}
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
         # Symbols at each venue with orders whose end the journal lacks.
@@ -95,6 +97,10 @@ class AccountReconciler:
         stopped = self.balances.on_balances(event, differences, compared=compared)
         if shown_ns := state.inventory.shown_fill_ns(event):
             self.manager.visibility.shows(venue, shown_ns, event.asked_ns)
+        if event.complete and (true_ns := state.inventory.late_since(venue, event.t_ns)) is not None:
+            lag_ns = event.asked_ns - true_ns
+            text = f"{venue}: its balances do not show a fill after {lag_ns // NS_PER_MS} ms"
+            self.manager.visibility.lagged(venue, lag_ns, text, event.t_ns)
         if first:
             self._reported_venues.add(venue)
             if becomes_basis:
@@ -125,6 +131,8 @@ class AccountReconciler:
         # Before any report is taken: a pair's next step depends on all its orders.
         waiting = bool(self._lost_orders)
         return_to_pairs(state, self.manager, event.orders, now_ns)
+        listed = self._listed.setdefault(venue, set())
+        listed.update(report.client_order_id for report in event.orders if report.client_order_id is not None)
         for report in event.orders:
             key = (venue, report.venue_order_id)
             if self.manager.on_found(report, now_ns):
@@ -148,6 +156,9 @@ class AccountReconciler:
                 self.manager.search_for(fill)
         if event.more:
             return
+        del self._listed[venue]
+        if event.complete:
+            self.manager.visibility.looked_at(event, listed, self.manager.orders.values())
         self.balances.on_snapshot(event)
         venue_state = state.venues[venue]
         cause = self._why_incomplete(venue, now_ns) if event.complete else event.cause or "not all was read"

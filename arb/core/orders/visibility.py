@@ -12,15 +12,16 @@ not two. So a query counts only once it must show every effect of the order.
   venue for 24 hours.
 
 While a complete query does not show all of an order that the venue has acknowledged, its lists lag: no absence follows there.
+A lag shows in account snapshots and in balances, too, which may be read from the same replica.
 """
 
 from collections import deque
-from collections.abc import Iterable, Reversible
+from collections.abc import Iterable, Reversible, Set
 from decimal import Decimal
 from itertools import pairwise
 
 from arb.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
-from arb.core.messages.events import OrderQueried
+from arb.core.messages.events import AccountSnapshotTaken, OrderQueried
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.recovery_records import ReadLag, WrongPresumption
 from arb.core.state.engine_state import EngineState
@@ -85,27 +86,48 @@ class Visibility:
         order.unseen = missing and not order.unanswered and 0 < _known_ns(order) < event.started_ns
         hidden = [order] if order.unseen else []
         if event.listed is not None:
-            listed = set(event.listed)
-            for other in reversed(known):
-                if other.journalled_ns < event.started_ns - LISTED_NS:
-                    break
-                if (other.venue, other.symbol) == (event.venue, event.symbol) and other.filled and other is not order:
-                    if 0 < _known_ns(other) < event.started_ns and other.client_order_id not in listed:
-                        hidden.append(other)
-                    elif other.client_order_id in listed:
-                        self.shows(event.venue, other.journalled_ns, event.started_ns)
-        if hidden:
-            self._lagged(event.venue, event.started_ns - min(map(_known_ns, hidden)), event.t_ns)
+            of_symbol = (other for other in reversed(known) if other.symbol == event.symbol and other is not order)
+            hidden += self._missing(event.venue, set(event.listed), event.started_ns, of_symbol)
+        self._lists_lag(event, hidden)
         return bool(hidden)
 
-    def _lagged(self, venue: str, lag_ns: int, now_ns: int) -> None:
+    def looked_at(self, event: AccountSnapshotTaken, listed: Set[str], known: Reversible[WorkingOrder]) -> None:
+        """Record the lag where a complete account snapshot misses orders that the venue had acknowledged before."""
+        self._lists_lag(event, self._missing(event.venue, listed, event.started_ns, reversed(known)))
+
+    def _missing(
+        self, venue: str, listed: Set[str], asked_ns: int, latest_first: Iterable[WorkingOrder]
+    ) -> list[WorkingOrder]:
+        """Return the filled orders of the last `LISTED_NS` that lists requested at `asked_ns` should show, and do not."""
+        hidden = []
+        for other in latest_first:
+            if other.journalled_ns < asked_ns - LISTED_NS:
+                break
+            if other.venue == venue and other.filled:
+                if other.client_order_id in listed:
+                    self.shows(venue, other.journalled_ns, asked_ns)
+                elif 0 < _known_ns(other) < asked_ns:
+                    hidden.append(other)
+        return hidden
+
+    def _lists_lag(self, event: OrderQueried | AccountSnapshotTaken, hidden: list[WorkingOrder]) -> None:
+        """Record, and report unless one is known, the lag of lists that miss the `hidden` orders."""
+        if not hidden:
+            return
+        lag_ns = event.started_ns - min(map(_known_ns, hidden))
+        text = f"{event.venue}: its lists do not show an acknowledged order after {lag_ns // NS_PER_MS} ms"
+        first = not self.lag_ns(event.venue, event.t_ns - RECENT_NS)
+        if self.lagged(event.venue, lag_ns, text, event.t_ns) and first:
+            self.state.incident(IncidentKind.READ_LAG, text, event.t_ns, venue=event.venue)
+
+    def lagged(self, venue: str, lag_ns: int, text: str, now_ns: int) -> bool:
+        """Record that an answer of a venue lacks an effect of ours that is `lag_ns` old; return whether that is news."""
         state, account_id = self.state, self.state.venues[venue].account_id
         if lag_ns >= LAG_MAX_NS:
             state.stop_entries(venue, LAG_MAX_NS / NS_PER_S, now_ns)
         known_ns = self.lag_ns(venue, now_ns - RECENT_NS)
         if not lag_ns >= LAG_MIN_NS or min(lag_ns, LAG_MAX_NS) <= known_ns:
-            return
-        text = f"{venue}: its lists do not show an acknowledged order after {lag_ns // NS_PER_MS} ms"
+            return False
         kept = [
             lag
             for lag in state.control.read_lags
@@ -113,8 +135,7 @@ class Visibility:
         ]
         state.control.read_lags = (*kept, ReadLag(account_id, now_ns, lag_ns))[-LAGS_KEPT:]
         state.out.persist(state.control.record(now_ns, text))
-        if not known_ns:
-            state.incident(IncidentKind.READ_LAG, text, now_ns, venue=venue)
+        return True
 
     def provable_ns(self, order: WorkingOrder, expired_ns: int) -> int:
         """Return when a query begins to count that finds nothing of an order which certainly expired at `expired_ns`."""

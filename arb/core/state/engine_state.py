@@ -27,6 +27,7 @@ from arb.core.messages.settings import (
     Timing,
     leg_cost_bps,
 )
+from arb.core.pricing.terms import EdgeLimits
 from arb.core.state.blocks import Block, Blocks, Source
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
@@ -251,6 +252,11 @@ class EngineState:
 
     def limits_on(self, route: Route) -> Limits:
         return self.limits_at(route.group, *route.venues)
+
+    def edge_limits(self, route: Route) -> EdgeLimits:
+        """Return the limits of a pair on a route now: less where a venue is unwell, or its wallet closed, or by the ramp."""
+        share = self.health.share(route.venues) * self.trapped.share(route)
+        return EdgeLimits.of(self.limits_on(route), share, self.ramp_cap)
 
     def least_limit(self, keys: Keys) -> Decimal:
         """Return the most that a trade in these instruments may pay, by all limits on sums, when nothing else is at risk."""

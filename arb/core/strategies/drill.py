@@ -20,7 +20,6 @@ from arb.clock import NS_PER_MS
 from arb.core.messages.legs import Leg
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OrderRecord, PairState
-from arb.core.pricing.plan import Plan
 from arb.core.risk.blockers import Blockers
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
@@ -178,9 +177,6 @@ class Drill(Stepwise):
         return NEVER if self._stopped or not any(part.left for part in self._parts.values()) else ONCE_READ
 
     def explain(self, route: Route) -> Reason | None:
-        return None
-
-    def best(self, route: Route) -> Plan | None:
         return None
 
     def steps(self, now_ns: int) -> Iterator[Proposal]:

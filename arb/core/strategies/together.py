@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from arb.core.messages.reasons import Reason
-from arb.core.pricing.plan import Plan
 from arb.core.trades.strategy import Proposal, Stepwise, Strategy, StrategyEvent
 from arb.market.route import Route
 
@@ -32,7 +31,3 @@ class Together(Stepwise):
     def explain(self, route: Route) -> Reason | None:
         found = (strategy.explain(route) for strategy in self.strategies)
         return next((reason for reason in found if reason is not None), None)
-
-    def best(self, route: Route) -> Plan | None:
-        found = (strategy.best(route) for strategy in self.strategies)
-        return next((plan for plan in found if plan is not None), None)

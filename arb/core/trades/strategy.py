@@ -138,10 +138,6 @@ class Strategy(Protocol):
     def explain(self, route: Route) -> Reason | None:
         """Return why the present edge of a route is not taken, as last judged; None without a blocker. For display."""
 
-    def best(self, route: Route) -> Plan | None:
-        """Return the plan of the greatest net on a route's present books, whatever thresholds and balances; None for no
-        edge. For display: it changes nothing."""
-
 
 class Stepwise(ABC):
     """Proposes from one generator: it yields each proposal, and finds the answer in `self.answer` when it continues.

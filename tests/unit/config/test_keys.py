@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from arb.config import Settings
 from arb.config.keyring import SystemKeyring
-from arb.config.keys import ENV_FILE, KeyPlaces, Place, credentials_of, hide_known, list_keys, read_env_file
+from arb.config.keys import (
+    ENV_FILE,
+    KeyPlaces,
+    Place,
+    add_to_env_file,
+    credentials_of,
+    hide_known,
+    list_keys,
+    read_env_file,
+)
 from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.masking import SECRETS
@@ -182,6 +191,19 @@ def test_a_file_that_others_may_use_is_refused_with_how_to_correct_it(tmp_path: 
 def test_a_file_that_is_its_users_alone_is_read(tmp_path: Path, mode: int) -> None:
     assert read_env_file(write_env(tmp_path, "A=b", mode)) == {"A": "b"}
     assert read_env_file(tmp_path / "none") == {}
+
+
+def test_an_added_entry_is_read_back_and_the_others_stay(tmp_path: Path) -> None:
+    path = write_env(tmp_path, "# mine\nA=b")
+    add_to_env_file(path, "URLS", 'json://h/?a="b"#c  $d')
+    assert read_env_file(path) == {"A": "b", "URLS": 'json://h/?a="b"#c  $d'} and path.read_text().startswith(
+        "# mine\nA=b\n"
+    )
+    with pytest.raises(ConfigError, match="URLS is there already"):
+        add_to_env_file(path, "URLS", "json://i")
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="others may read your keys"):
+        add_to_env_file(path, "MORE", "json://i")
 
 
 def test_a_link_counts_by_what_it_leads_to(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from arb.config import Mode, load_settings
 from arb.config.quotes import MONEY, require_own_limits
-from arb.config.writing import Wanted, write_starter
+from arb.config.starter import Wanted, write_starter
 from arb.errors import ConfigError
 from tests.builders import D
 

@@ -24,7 +24,7 @@ def fed(forecast: Forecast, seconds: range, begin: int, pace: int) -> Any:
 
 def test_a_pace_needs_a_minute() -> None:
     forecast = Forecast()
-    assert fed(forecast, range(60), 1000, 10) == {}
+    assert fed(forecast, range(60), 1000, 10) is None
     assert fed(forecast, range(60, 61), 1000, 10) == {"gate": {"USDT": 40}}
 
 

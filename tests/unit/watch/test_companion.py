@@ -339,6 +339,13 @@ def test_funds_that_run_out_are_a_warning_until_they_last_twice_as_long(bench: B
     bench.pass_s(2)
     assert web.titles == ["arb sandbox: funds run out"]
     assert "USDT at gate in 9 min" in web.taken[0][1]["message"] and "BTC" not in web.taken[0][1]["message"]
+    bench.signs.silent_s, bench.signs._journal = 9.0, bench.stores.path
+    feed_path(bench.stores.path).touch()
+    bench.pass_s(2)
+    assert web.titles[1:] == ["arb sandbox: the engine gives no sign"], "its funds are no better for that"
+    bench.answer()
+    bench.pass_s(2)
+    assert "arb sandbox: Over: funds run out" not in web.titles, "a new engine does not know its pace yet"
     bench.answer(lasting={"gate": {"USDT": 1201}})
     bench.pass_s(2)
-    assert web.titles[1:] == ["arb sandbox: Over: funds run out"]
+    assert "arb sandbox: Over: funds run out" in web.titles[2:]

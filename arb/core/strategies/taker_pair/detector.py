@@ -134,10 +134,6 @@ class Detector(Stepwise):
     def explain(self, route: Route) -> Reason | None:
         return self.refused.refusal(route) or self.episodes.reason(route)
 
-    def best(self, route: Route) -> Plan | None:
-        terms = self.routes.terms.get(route)
-        return None if terms is None else self.state.books.best_plan(route, terms)
-
     def steps(self, now_ns: int) -> Iterator[Proposal | None]:
         """Judge the most promising marked symbols on the present books, to the end of the one in which a pair opens.
 

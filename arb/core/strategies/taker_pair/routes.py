@@ -7,7 +7,7 @@ when rules, fees or the set of books change. After a change of a venue's health 
 import math
 from collections.abc import Iterable, Sequence
 
-from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
+from arb.core.pricing.terms import PairTerms, VenueTerms
 from arb.core.state.engine_state import EngineState
 from arb.market.instrument import FeeIn
 from arb.market.route import Key, Route
@@ -44,7 +44,7 @@ class Routes:
             for sell_venue, sell in listed:
                 if buy_venue != sell_venue:
                     route = Route.of(symbol, buy_venue, sell_venue)
-                    self.terms[route] = PairTerms(state.books.scales[symbol], buy, sell, self._limits(route))
+                    self.terms[route] = PairTerms(state.books.scales[symbol], buy, sell, state.edge_limits(route))
                     routes.append(route)
         known = dict(listed)
         for venue in state.venues_of(symbol):
@@ -76,11 +76,7 @@ class Routes:
             self._old_limits.discard(symbol)
             for route in self.of(symbol):
                 terms = self.terms[route]
-                self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
-
-    def _limits(self, route: Route) -> EdgeLimits:
-        share = self.state.health.share(route.venues) * self.state.trapped.share(route)
-        return EdgeLimits.of(self.state.limits_on(route), share, self.state.ramp_cap)
+                self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self.state.edge_limits(route))
 
     def crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""

@@ -16,7 +16,7 @@ from arb.core.messages.settings import Limits
 from arb.core.risk.blockers import Blockers
 from arb.core.state.order import WorkingOrder
 from arb.market.order import OrderAbsence, OrderStatus
-from tests.builders import START_NS, Bench, an_instrument
+from tests.builders import START_NS, Bench, a_report, a_snapshot, an_instrument
 from tests.unit.core.orders.test_unknown import (
     EXPIRY_MS,
     absence,
@@ -94,6 +94,47 @@ def test_balances_that_lack_an_older_fill_of_another_asset_prove_nothing() -> No
     look_twice(bench, sell)
     balances(bench, sell, **{asset: str(bench.engine.state.inventory.computed("okx", asset)) for asset in funds})
     assert status(bench, sell) is OrderStatus.ABSENT
+
+
+def with_a_fill_of_eth() -> tuple[Bench, PlaceOrder, PlaceOrder, dict[str, str]]:
+    """Return a bench with an unknown sell of BTC at okx, a filled one of ETH there, and the balances before that fill."""
+    instruments = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in ("BTC/USDT", "ETH/USDT")]
+    funds = {"USDT": "100000", "BTC": "2", "ETH": "9"}
+    bench, _, sell = unknown_sell(instruments=instruments, balances=funds)
+    bench.quote("gate", "99.9x5", "100x1", symbol="ETH/USDT")
+    bench.quote("okx", "101x1", "101.2x5", symbol="ETH/USDT")
+    bench.drain()
+    other = next(order for order in bench.placed()[2:] if order.venue == "okx")
+    fill(bench, other, "1", "t9")
+    return bench, sell, other, funds
+
+
+def test_balances_that_lack_a_fill_show_the_lag_though_no_order_is_unknown_yet() -> None:
+    bench, sell, _, funds = with_a_fill_of_eth()
+    bench.wait_ms(3000)
+    balances(bench, sell, **funds)
+    assert bench.engine.manager.visibility.lag_ns("okx", 0) == 3000 * NS_PER_MS
+    assert bench.engine.manager.visibility.lag_ns("gate", 0) == 0
+
+
+def test_a_snapshot_that_misses_a_filled_order_shows_the_lag() -> None:
+    bench, _, other, _ = with_a_fill_of_eth()
+    bench.wait_ms(3000)
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns, complete=False))
+    assert kinds(bench).count("read_lag") == 0, "not all was read"
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns, orders=(a_report(other, "1"),)))
+    assert kinds(bench).count("read_lag") == 0, "it shows the order"
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
+    assert kinds(bench).count("read_lag") == 1
+    assert bench.engine.manager.visibility.lag_ns("okx", 0) == 3000 * NS_PER_MS
+
+
+def test_a_snapshot_in_parts_misses_no_order_of_an_earlier_part() -> None:
+    bench, _, other, _ = with_a_fill_of_eth()
+    bench.wait_ms(3000)
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns, orders=(a_report(other, "1"),), more=True))
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
+    assert kinds(bench).count("read_lag") == 0
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,6 @@ class Idle(Stepwise):
     def explain(self, route: Route) -> Reason | None:
         return None
 
-    def best(self, route: Route) -> Plan | None:
-        return None
-
     def steps(self, now_ns: int) -> Iterator[Proposal]:
         self.rows.clear()
         yield from self.wanted()
