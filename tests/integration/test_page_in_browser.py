@@ -193,6 +193,7 @@ def test_a_story_shows_both_books_with_what_the_plan_took_at_every_width_light_a
                 f"[...document.querySelectorAll('[aria-label=\"{side} at the decision\"] tbody tr')].map((row) => "
                 "[...row.cells].map((cell) => cell.textContent).concat(row.cells[0].classList.contains('reached')))"
             )
+            assert "null" not in await tab.run("document.querySelector('main').innerText")
             taken = [Decimal(row[4]) for row in rows if row[4] != "-"]
             assert len(rows) == 10 and sum(taken) == Decimal(size)
             assert [row[-1] for row in rows] == [True] * len(taken) + [False] * (10 - len(taken))

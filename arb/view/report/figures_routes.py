@@ -11,6 +11,7 @@ from arb.view.report.measure import chosen_rows, counts, crowded, of_quote, stre
 from arb.view.report.text import route
 
 ROUTES_SHOWN = 6
+ROUTE = ("symbol", "buy_venue", "sell_venue")
 
 
 def route_edges(episodes: Columns, trades: Columns, runs: Columns, quote: str | None = None) -> Figure:
@@ -21,10 +22,11 @@ def route_edges(episodes: Columns, trades: Columns, runs: Columns, quote: str | 
     episodes, quote = of_quote(episodes, quote)
     if not len(episodes["id"]):
         return nothing(NOTHING)
-    trades = chosen_rows(trades, np.asarray((trades["quote"] == quote) & (trades["kind"] == "arb")))
-    trades = chosen_rows(trades, ~np.isnan(trades["edge_bps"]))
     every = whole_sum(counts(episodes)) // len(episodes["id"])
-    seen = Counter(zip(episodes["symbol"], episodes["buy_venue"], episodes["sell_venue"], strict=True))
+    mine = np.asarray((trades["quote"] == quote) & (trades["kind"] == "arb")) & ~np.isnan(trades["edge_bps"])
+    trades = chosen_rows({name: trades[name] for name in (*ROUTE, "decided_ns", "edge_bps")}, mine)
+    episodes = {name: episodes[name] for name in (*ROUTE, "opened_ns", "best_edge_bps")}
+    seen = Counter(zip(*(episodes[name] for name in ROUTE), strict=True))
     found, medians, instants = list[Figure](), list[float](), list[int]()
     for (symbol, buy, sell), number in seen.most_common(ROUTES_SHOWN):
         here, ours = (
@@ -34,8 +36,8 @@ def route_edges(episodes: Columns, trades: Columns, runs: Columns, quote: str | 
             for of in (episodes, trades)
         )
         dots = {f"opportunities: {number * every:,}": _over_time(here["opened_ns"], here["best_edge_bps"])}
-        if len(ours["id"]):
-            dots[f"our pairs: {len(ours['id']):,}"] = _over_time(ours["decided_ns"], ours["edge_bps"])
+        if len(ours["symbol"]):
+            dots[f"our pairs: {len(ours['symbol']):,}"] = _over_time(ours["decided_ns"], ours["edge_bps"])
         instants += [int(ns) for points in dots.values() for ns, *_ in points]
         found.append({"route": f"{symbol} {route(buy, sell)}", "dots": dots})
         medians.append(float(np.median(here["best_edge_bps"])))

@@ -51,7 +51,11 @@ def span(milliseconds: float) -> str:
 
 def percent(part: float, whole: float) -> str:
     """Return a share in percent; empty for a share of nothing."""
-    return f"{100 * part / whole:.0f}\N{NO-BREAK SPACE}%".replace("-", MINUS) if whole else ""
+    if not whole:
+        return ""
+    share = 100 * part / whole
+    small = 0 < abs(share) < 0.5
+    return f"{share:.{1 if small else 0}f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 
 
 def count(number: int, thing: str) -> str:

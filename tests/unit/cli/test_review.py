@@ -147,6 +147,19 @@ def test_every_id_that_pairs_shows_is_taken_by_explain_as_that_pair(two_runs: st
         assert (found["id"], found["short_id"]) == (pair["id"], pair["short_id"])
 
 
+def test_a_list_of_pairs_names_the_id_behind_which_it_continues(two_runs: str, capsys: Captured) -> None:
+    assert main(["pairs", "--limit", "1", "--json", "--db", two_runs]) == 0
+    first = msgspec.json.decode(capsys.readouterr().out)
+    assert ([pair["short_id"] for pair in first["pairs"]], first["older"]) == (["2-1"], "2-1")
+    assert main(["pairs", "--before", "2-1", "--json", "--db", two_runs]) == 0
+    rest = msgspec.json.decode(capsys.readouterr().out)
+    assert ([pair["short_id"] for pair in rest["pairs"]], rest["older"]) == (["1-17"], None)
+    assert main(["pairs", "--before", "1-17", "--json", "--db", two_runs]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["empty"] == "no older pair trade"
+    assert main(["pairs", "--before", "1-18", "--db", two_runs]) == 2
+    assert "no pair trade 1-18 in this ledger: the nearest is 1-17" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("ident", "line"),
     [

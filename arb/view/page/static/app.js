@@ -47,7 +47,7 @@ async function show(moved = false, renewing = false) {
   const page = pageOf(name);
   document.title = `${page.title} · arb`;
   main.setAttribute("aria-busy", "true");
-  if (!renewing) main.querySelector(".title h1")?.append(" …");
+  if (!main.firstChild) main.append(el("p", { class: "dim" }, "loading"));
   let made;
   try {
     made = await page.make(context(renewing));
@@ -59,7 +59,7 @@ async function show(moved = false, renewing = false) {
   if (number !== shownNumber) return;
   tookMs = performance.now() - begun;
   const refresh = page.live ? null : el("p", { class: "dim" }, `as of ${clock()} UTC `, el("button", { type: "button", onclick: () => show(true) }, "refresh"));
-  main.replaceChildren(el("div", { class: "title" }, el("h1", {}, page.title), refresh ?? ""), ...[made].flat());
+  main.replaceChildren(el("div", { class: "title" }, el("h1", {}, page.title), refresh ?? ""), ...made.flat().filter(Boolean));
   main.removeAttribute("aria-busy");
   look();
   redraw();  // a state that came meanwhile
@@ -116,7 +116,7 @@ function drawStrip() {
     const oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
     parts.push(el("span", { class: exposed ? "bad" : "good" }, exposed ? `UNHEDGED ${money(state.unhedged_notional, 2)}, oldest ${duration(oldest / 1000)}` : "unhedged 0"));
     if (at.started_ns) parts.push(el("span", { class: "dim" }, `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}`));
-    if (!active && state.state !== "WAITING") parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
+    if (!active && state.state !== "WAITING" && pageName() !== "now") parts.push(...(state.notices || []).slice(0, 1).map((text) => el("span", { class: "warn" }, text)));
   }
   announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");

@@ -13,10 +13,10 @@ const passing = (state) => (state.state === "WAITING" ? (state.stops || []).leng
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {
   const here = [...(state.notices || []).slice(passing(state)).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
-  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)].filter(Boolean);
+  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read), placesCard(read)];
   return [...here, el("div", { class: "two" },
     el("div", {}, venuesCard(state), edgesCard(state), openCard(state, read.today), runCard(state), unhedgedCard(state)),
-    el("div", {}, todayCard(read), placesCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
+    el("div", {}, todayCard(read), placesCard(read), heldCard(state), notTakenCard(state)))];
 }
 
 function tiles(state, read) {
@@ -72,6 +72,18 @@ export function venuesCard(state) {
   ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
 }
 
+const SORT_EVERY_MS = 5000;
+let order = [], sortedAt = -Infinity;
+
+// The best edges, sorted anew every few seconds only, so that a row can be followed.
+function followed(edges) {
+  if (performance.now() - sortedAt > SORT_EVERY_MS || order.length !== Math.min(12, edges.length)) {
+    sortedAt = performance.now();
+    order = edges.slice(0, 12).map((row) => row.symbol);
+  }
+  return order.map((symbol) => edges.find((row) => row.symbol === symbol)).filter(Boolean);
+}
+
 function edgesCard(state) {
   const open = new Set((state.open_pairs || []).map((row) => `${row.symbol} ${row.buy} ${row.sell}`));
   const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : code("reason", row.not_taken));
@@ -80,7 +92,7 @@ function edgesCard(state) {
     { name: "buy → sell", of: (row) => el("a", { href: `?${new URLSearchParams({ page: "books", symbol: row.symbol, buy: row.buy, sell: row.sell })}` }, `${row.buy} → ${row.sell}`), word: true },
     { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
     { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
-  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), el("p", { class: "dim" }, passing(state) ? state.notices[0] : "\u00a0"), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
+  ], followed(state.edges || []), { caption: "best edges" }), el("p", { class: "dim" }, passing(state) ? state.notices[0] : "\u00a0"), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
 }
 
 // A pair's short id; its number in the newest run before the ledger was read.
@@ -159,6 +171,7 @@ function notTakenCard(state) {
 export function renew(main, made) {
   const title = main.querySelector(".title");
   if (!title) return;
+  made = made.filter(Boolean);
   const present = [...main.children].filter((child) => child !== title);
   if (present.length !== made.length || present.some((child, n) => child.className !== made[n].className)) main.replaceChildren(title, ...made);
   else present.forEach((child, n) => exchange(child, made[n]));
@@ -172,10 +185,10 @@ function exchange(old, made) {
 }
 
 const WHAT = {
-  halt: "Nothing more is opened; open pairs are finished. Holds until it is resumed.",
-  resume: "Trading goes on, whoever or whatever halted it.",
-  flatten: "Own orders are cancelled, open pairs finished, own exposure is traded away; then it halts.",
-  acknowledge: "The alert, as it is shown now, needs nobody any more.",
+  halt: "No new pairs open; open pairs are finished. It holds until a resume.",
+  resume: "Trading continues, whatever the halt's cause.",
+  flatten: "Own orders are cancelled, open pairs finished, own exposure is traded away; then trading halts.",
+  acknowledge: "The alert, as shown now, is closed.",
 };
 
 export function steer(name, id, send, done) {
@@ -184,6 +197,7 @@ export function steer(name, id, send, done) {
   const form = dialog.querySelector("form"), error = dialog.querySelector(".error");
   dialog.querySelector("h2").textContent = name;
   dialog.querySelector(".what").textContent = WHAT[name];
+  dialog.querySelector("[value=do]").textContent = name;
   dialog.querySelector(".confirm b").textContent = name;
   dialog.querySelector(".confirm").hidden = name === "halt";
   dialog.querySelector("[value=no]").addEventListener("click", () => dialog.close());

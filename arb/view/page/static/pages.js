@@ -19,7 +19,7 @@ const lines = (found, as = "steps") => Object.entries(found).map(([name, points]
 const time = (ms) => duration(ms / 1000);
 const sampled = (found, what) => (found.every > 1 ? [el("p", { class: "dim" }, `${what} are measured on one in ${found.every}.`)] : []);
 const byQuote = (found, draw) => Object.entries(found.quotes).flatMap(([quote, figures], n, all) => [all.length > 1 ? el("h2", {}, `In ${quote}`) : null, ...draw(figures, quote, !n)]).filter(Boolean);
-const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : []), count("pairs"), count("repaired"), cash("expected"), cash("net"), barsOf(rows, (row) => row.net), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
+const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), cash("net"), barsOf(rows, (row) => row.net), count("pairs"), count("repaired"), cash("expected"), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost"), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : [])], rows, { caption: names.join(" ") });
 
 const way = (row) => route({ buy_venue: row.buy, sell_venue: row.sell });
 
@@ -32,7 +32,7 @@ async function pairsPage({ get, chosen, linkTo }) {
     cash("net"), text("symbol"), col("buy → sell", way, { word: true, sort: way }), text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), at("decided", "decided_ns"), whole("size", "size"), cost("expected"),
     count("took ms", "took_ms"), col("unhedged, average", (row) => money(row.unhedged_average, 2), { number: true, sort: (row) => Number(row.unhedged_average) }), text("kind"),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
-  ], found.pairs, { caption: "pairs" }), further()].filter(Boolean);
+  ], found.pairs, { caption: "pairs" }), further()];
 }
 
 async function story({ get, chosen, linkTo }) {
@@ -117,7 +117,7 @@ async function inventory({ get, state, chosen }) {
       figure(moved, (of) => el("div", { class: "cards" }, of.assets.map(({ asset, change, lines: levels }) => el("div", {}, el("h3", {}, `${asset}: all together ${amount(change)}`),
       chart(lines(levels), of.stretches, { unit: `change of ${asset} by fills and fees`, height: 200 })))))]),
     report.moved.length ? card("What trading moved, exactly", table([text("venue"), text("asset"), whole("changed by fills and fees", "change")], report.moved, { caption: "moved" })) : null,
-    ...(found ? reported(found) : [])].filter(Boolean);
+    ...(found ? reported(found) : [])];
 }
 
 function reported(found) {
@@ -176,7 +176,7 @@ async function venues({ get, state }) {
     figure(figures.leg_skew, ({ parts }) => el("div", {}, parts.map((part) => plot([{ name: part.of, as: "bars", points: part.pairs.map((number, n) => [part.bounds_ms[n], part.bounds_ms[n + 1], number]) }],
       { axis: logarithm(time), x: "apart", unit: `pairs by the time between their two legs: ${part.of}`, height: 150, marks: [[part.p50_ms, `p50 ${time(part.p50_ms)}`]] }))))))]),
   el("div", { class: "two" }, card("Fees by currency", table([text("asset"), whole("paid, in the asset (below zero: rebate)", "fees")], Object.entries(found.fees).map(([asset, fees]) => ({ asset, fees })), { caption: "fees by currency" })),
-    found.fees_planned.length ? card("Fees planned and charged", table([text("venue"), text("asset"), text("quote"), count("fills"), cost("planned", "expected"), cost("charged")], found.fees_planned, { caption: "fees" })) : null)].filter(Boolean);
+    found.fees_planned.length ? card("Fees planned and charged", table([text("venue"), text("asset"), text("quote"), count("fills"), cost("planned", "expected"), cost("charged")], found.fees_planned, { caption: "fees" })) : null)];
 }
 
 const stacked = (parts) => parts.map(([mark, of], n) => [mark, 10 * parts.slice(0, n).reduce((sum, [, before]) => sum + before, 0), 10 * of]);
@@ -207,7 +207,7 @@ async function incidents({ get, about, act, linkTo }) {
   return [alerts ? card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])) : null,
     card("Incidents", report.incidents.length ? [...report.incidents].sort((a, b) => GRAVE.indexOf(b.severity) - GRAVE.indexOf(a.severity)).map((sums) => ofKind(sums, found.incidents.filter((row) => row.kind === sums.kind && row.severity === sums.severity), linkTo)) : el("p", { class: "dim" }, found.empty)),
     report.runs.length ? card("Runs", table([count("run", "run_number"), text("id", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
-      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), coded("halted", "halt")], report.runs, { caption: "runs" })) : null].filter(Boolean);
+      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), coded("halted", "halt")], report.runs, { caption: "runs" })) : null];
 }
 
 async function reconciliation({ get }) {
