@@ -35,6 +35,8 @@ from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.process import ServiceManager
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
+from arb.sandbox.registry import SPECS as SIMULATED
+from arb.sandbox.registry import VENUE_NAMES
 from arb.venues.kit.endpoints import Credentials
 from arb.view.tty import HeldLog, screen_possible
 
@@ -159,6 +161,13 @@ def _shown(given: Given) -> str:
     show_default=True,
     metavar="N",
     help="How many symbols each venue lists, up to 500. More symbols do not mean fewer dislocations of each.",
+)
+@click.option(
+    "--venues",
+    default=",".join(VENUE_NAMES),
+    show_default=True,
+    metavar="LIST",
+    help=f"The exchanges to simulate, of {', '.join(SIMULATED)}.",
 )
 @click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")
