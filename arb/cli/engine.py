@@ -26,6 +26,7 @@ from arb.cli.shared import (
     demo_option,
     log_as_set,
     reader_of,
+    venues_option,
     with_settings,
 )
 from arb.config import Mode, RunOptions, database_url, require_consents
@@ -46,6 +47,7 @@ from arb.view.tty import HeldLog, screen_possible
 @click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop this long after two venues have a live book.")
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
 @click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
+@venues_option
 @click.option(
     "--sandbox",
     type=ADMIN_URL,
