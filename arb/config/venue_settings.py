@@ -168,6 +168,7 @@ def _defaults(spec: VenueSpec) -> VenueSettings:
         )
     kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
     return kind(
+        enabled=spec.used_by_default,
         key_env=f"{prefix}_API_KEY",
         secret_env=f"{prefix}_API_SECRET",
         passphrase_env=f"{prefix}_API_PASSPHRASE" if spec.trading.has_passphrase else "",
