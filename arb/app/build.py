@@ -24,6 +24,8 @@ from arb.live.embedded import Sandbox
 from arb.market.ids import named_by_venue
 from arb.market.route import Route
 from arb.masking import SECRETS
+from arb.sandbox.registry import SPECS as SIMULATED
+from arb.sandbox.registry import VENUE_NAMES
 from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import prepare_ledger
@@ -129,6 +131,11 @@ def require_traded(settings: Settings) -> None:
         )
 
 
+def simulated(settings: Settings) -> tuple[str, ...]:
+    """Return the venues of an embedded sandbox: its usual ones, and others that are enabled."""
+    return tuple(name for name in SIMULATED if name in VENUE_NAMES or name in settings.venues.enabled())
+
+
 def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
     """Warn of enabled venues that a sandbox does not simulate and therefore omits."""
     missing = sorted(settings.venues.enabled().keys() - sandbox.announced["venues"].keys())
@@ -227,7 +234,7 @@ async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tu
     if sandbox is None:
         yield sites_of(settings, None), None
         return
-    async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
+    async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox, venues=simulated(settings)) as reached:
         warn_of_unsimulated(settings, reached)
         yield sites_of(settings, reached), reached
 

@@ -13,6 +13,7 @@ from arb.app.build import (
     require_two,
     require_venues_of,
     require_way_out,
+    simulated,
     sites_of,
     warn_of_unsimulated,
 )
@@ -94,7 +95,7 @@ class VenueSide:
             yield self._behind
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
-        async with Sandbox.reached(running, self._options.seed) as sandbox:
+        async with Sandbox.reached(running, self._options.seed, simulated(self.settings)) as sandbox:
             warn_of_unsimulated(self.settings, sandbox)
             yield sandbox
 

@@ -26,6 +26,7 @@ from arb.cli.shared import (
     demo_option,
     log_as_set,
     reader_of,
+    venues_option,
     with_settings,
 )
 from arb.config import Mode, RunOptions, database_url, require_consents
@@ -35,6 +36,8 @@ from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.process import ServiceManager
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
+from arb.sandbox.registry import SPECS as SIMULATED
+from arb.sandbox.registry import VENUE_NAMES
 from arb.venues.kit.endpoints import Credentials
 from arb.view.tty import HeldLog, screen_possible
 
@@ -44,6 +47,7 @@ from arb.view.tty import HeldLog, screen_possible
 @click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop this long after two venues have a live book.")
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
 @click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
+@venues_option
 @click.option(
     "--sandbox",
     type=ADMIN_URL,
@@ -159,6 +163,13 @@ def _shown(given: Given) -> str:
     show_default=True,
     metavar="N",
     help="How many symbols each venue lists, up to 500. More symbols do not mean fewer dislocations of each.",
+)
+@click.option(
+    "--venues",
+    default=",".join(VENUE_NAMES),
+    show_default=True,
+    metavar="LIST",
+    help=f"The exchanges to simulate, of {', '.join(SIMULATED)}.",
 )
 @click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")

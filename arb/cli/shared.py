@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from arb.cli import answers
-from arb.config import EMBEDDED, LogFormat, LogPlace, Mode, Settings, database_url, load_settings
+from arb.config import EMBEDDED, LogFormat, LogPlace, Mode, Settings, database_url, disagreements, load_settings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, hide_known
 from arb.config.quotes import require_own_limits
@@ -165,8 +165,13 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     if keys:
         hide_known(found, os.environ, folder_of(config))
     context = click.get_current_context(silent=True)
-    if context is not None and context.meta.get(ENVIRONMENT):
-        return msgspec.structs.replace(found, venues=found.venues.on_demo())
+    asked: dict[str, Any] = {} if context is None else context.meta
+    if asked.get(VENUES):
+        found = msgspec.structs.replace(found, venues=found.venues.only(asked[VENUES]))
+        for problem in disagreements(found):
+            raise ConfigError(f"--venues: {problem}")
+    if asked.get(ENVIRONMENT):
+        found = msgspec.structs.replace(found, venues=found.venues.on_demo())
     return found
 
 
@@ -202,7 +207,22 @@ def folder_of(config: Path | None) -> Path:
     return (config or DEFAULT_CONFIG).parent
 
 
-ENVIRONMENT = "arb.environment"
+ENVIRONMENT, VENUES = "arb.environment", "arb.venues"
+
+
+def venues_option(command: F) -> F:
+    """Add `--venues LIST`, which takes the place of the venues that the settings enable, through `settings_from`."""
+
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.meta[VENUES] = [] if value is None else [name.strip() for name in value.split(",")]
+
+    return click.option(
+        "--venues",
+        metavar="LIST",
+        expose_value=False,
+        callback=remember,
+        help="Only these venues, such as gate,bybit [default: those that the settings enable].",
+    )(command)
 
 
 def demo_option(command: F) -> F:

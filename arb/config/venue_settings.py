@@ -1,5 +1,6 @@
 """The settings of venues and of paper trading: one table or key for each venue in the list of venues."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
@@ -7,6 +8,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.values import Fee, fee_ratio
+from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.kit.addresses import AddressOverrides, PublicOverrides, resolve_site
 from arb.venues.kit.endpoints import GLOBAL, Environment, OrderEntry, Site
@@ -111,6 +113,13 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     def enabled(self) -> dict[str, VenueSettings]:
         return {name: venue for name, venue in self.every().items() if venue.enabled}
 
+    def only(self, names: Collection[str]) -> Self:
+        """Return these settings with the named venues enabled and no others; raises `ConfigError` for unknown ones."""
+        if unknown := [name for name in names if name not in self.every()]:
+            raise ConfigError(f"--venues: {', '.join(unknown)}: no such venue: there are {', '.join(self.every())}")
+        chosen = {name: msgspec.structs.replace(v, enabled=name in names) for name, v in self.every().items()}
+        return msgspec.structs.replace(self, **chosen)
+
     def traded(self) -> dict[str, TradedVenueSettings]:
         """Return the enabled venues that orders can be sent to."""
         return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
@@ -159,6 +168,7 @@ def _defaults(spec: VenueSpec) -> VenueSettings:
         )
     kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
     return kind(
+        enabled=spec.used_by_default,
         key_env=f"{prefix}_API_KEY",
         secret_env=f"{prefix}_API_SECRET",
         passphrase_env=f"{prefix}_API_PASSPHRASE" if spec.trading.has_passphrase else "",

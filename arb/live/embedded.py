@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import aiohttp
@@ -47,9 +47,13 @@ class Sandbox:
         return str(self.announced["sandbox_id"])
 
     @classmethod
-    async def embedded(cls, seed: int | None) -> "Sandbox":
-        """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none arrives."""
+    async def embedded(cls, seed: int | None, venues: Collection[str] = ()) -> "Sandbox":
+        """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none arrives.
+
+        `venues`: those it simulates; none are its usual ones.
+        """
         command = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
+        command += ["--venues", ",".join(venues)] if venues else []
         command += [] if seed is None else ["--seed", str(seed)]
         child = await asyncio.create_subprocess_exec(
             *command,
@@ -81,9 +85,11 @@ class Sandbox:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def reached(cls, admin_url: str | None, seed: int | None = None) -> AsyncIterator["Sandbox"]:
-        """Yield the sandbox at `admin_url`, or for None one of our own, which ends with the block."""
-        sandbox = await (cls.embedded(seed) if admin_url is None else cls.running(admin_url))
+    async def reached(
+        cls, admin_url: str | None, seed: int | None = None, venues: Collection[str] = ()
+    ) -> AsyncIterator["Sandbox"]:
+        """Yield the sandbox at `admin_url`, or for None one of our own with `venues`, which ends with the block."""
+        sandbox = await (cls.embedded(seed, venues) if admin_url is None else cls.running(admin_url))
         try:
             yield sandbox
         finally:

@@ -1,6 +1,7 @@
 """The sandbox as a process: it prints one JSON line to stdout and serves until it is stopped.
 
-`python -m arb.sandbox [--port N] [--seed N] [--symbols N] [--static] [--faults FILE] [--child]` starts it without the engine.
+`python -m arb.sandbox [--port N] [--seed N] [--symbols N] [--venues LIST] [--static] [--faults FILE] [--child]` starts it
+without the engine.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from arb.errors import ConfigError
 from arb.files import whole_text
 from arb.process import give_way, on_stop_signal
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
+from arb.sandbox.registry import VENUE_NAMES, venues_in
 from arb.sandbox.server import SandboxServer, as_line
 
 
@@ -25,23 +27,32 @@ def run_sandbox(
     static: bool = False,
     faults: Path | None = None,
     child: bool = False,
+    venues: str = ",".join(VENUE_NAMES),
 ) -> None:
     """Serve the simulated exchanges until SIGINT, SIGTERM or SIGHUP, as a child also until stdin closes.
 
-    Port 0 takes any free port; without a seed, one is drawn. A client runs first on a shared processor (`give_way`). Raises
-    `ConfigError` when the port is taken or the file of faults cannot be read.
+    Port 0 takes any free port; without a seed, one is drawn; `venues` are apart by commas. A client runs first on a shared
+    processor (`give_way`). Raises `ConfigError` when the port is taken, the file of faults cannot be read, or a venue is
+    unknown.
     """
+    chosen = venues_in(venues)
     planned = read_faults(faults) if faults is not None else []
     give_way()
     if seed is None:
         seed = system_random().randrange(1 << 31)
-    asyncio.run(_serve(port, seed, symbol_count, static, planned, child))
+    server = SandboxServer(
+        SystemClock(),
+        port=port,
+        seed=seed,
+        symbol_count=symbol_count,
+        static=static,
+        faults=planned,
+        venues=chosen,
+    )
+    asyncio.run(_serve(server, child))
 
 
-async def _serve(
-    port: int, seed: int, symbol_count: int, static: bool, faults: list[dict[str, object]], child: bool
-) -> None:
-    server = SandboxServer(SystemClock(), port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
+async def _serve(server: SandboxServer, child: bool) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     on_stop_signal(loop, lambda _: stopped.set())
@@ -119,6 +130,7 @@ def main(arguments: list[str]) -> int:
             static="static" in options,
             faults=None if faults is None else Path(faults),
             child="child" in options,
+            venues=options.get("venues", ",".join(VENUE_NAMES)),
         )
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -133,10 +145,11 @@ def _read(arguments: list[str]) -> dict[str, str]:
         name = waiting.pop(0)
         if name in ("--static", "--child"):
             options[name[2:]] = "yes"
-        elif name in ("--port", "--seed", "--symbols", "--faults") and waiting:
+        elif name in ("--port", "--seed", "--symbols", "--venues", "--faults") and waiting:
             options[name[2:]] = waiting.pop(0)
         else:
-            raise ConfigError(f"{name}: expected --port N, --seed N, --symbols N, --static, --faults FILE or --child")
+            known = "--port N, --seed N, --symbols N, --venues LIST, --static, --faults FILE or --child"
+            raise ConfigError(f"{name}: expected {known}")
     return options
 
 

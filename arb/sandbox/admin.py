@@ -13,6 +13,7 @@ from arb.sandbox.exact import parse, plain, units_exact
 from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
 from arb.sandbox.holder import changed, shown
 from arb.sandbox.profiles import with_another_key
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import SimFill, SimOrder
 from arb.sandbox.venue import RequestRecord, SimVenue
 from arb.sandbox.wire import NESTING_MAX, is_shallow
@@ -136,7 +137,7 @@ class Admin:
         rng = random.Random(f"{self.world.sandbox_id}/{venue.name}/key {self._key_count}")
         profile = venue.exchange.profile = with_another_key(venue.exchange.profile, rng)
         given: Json = {"key": profile.key, "secret": profile.secret}
-        if venue.name != "gate":
+        if SPECS[venue.name].has_passphrase:
             given["passphrase"] = profile.passphrase
         announced = self.first_line["venues"]
         assert isinstance(announced, dict)

@@ -1,4 +1,4 @@
-"""The three venues of the sandbox: rules, fees, start balances, latencies. Venues differ on purpose."""
+"""The venues of the sandbox: rules, fees, start balances, latencies. Venues differ on purpose."""
 
 import random
 import string

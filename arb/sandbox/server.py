@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aiohttp import WSMsgType, web
 
@@ -17,7 +17,7 @@ from arb.door import open_door
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin, refusal
 from arb.sandbox.profiles import SYMBOLS
-from arb.sandbox.registry import SPECS
+from arb.sandbox.registry import SPECS, VENUE_NAMES
 from arb.sandbox.wire import CLOSED, HttpAnswer, HttpRequest
 from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
 
@@ -204,11 +204,12 @@ class SandboxServer:
         static: bool,
         faults: list[dict[str, object]],
         symbol_count: int = len(SYMBOLS),
+        venues: Collection[str] = VENUE_NAMES,
     ) -> None:
         self._clock = clock
         self._port = port
         self._faults = faults
-        self.world = SimWorld(seed, clock.wall_ns(), static=static, symbol_count=symbol_count)
+        self.world = SimWorld(seed, clock.wall_ns(), static=static, symbol_count=symbol_count, venues=venues)
         self.shell = Shell(self.world, clock)
         self._open = contextlib.AsyncExitStack()
         self.first_line: dict[str, object] = {}

@@ -5,17 +5,18 @@ order; `next_ns()` returns the next due instant. The same seed, start and inputs
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from arb.sandbox.bitget.api import BitgetDialect
+from arb.sandbox.bybit.api import BybitDialect
 from arb.sandbox.ceiling import Ceiling
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.api import GateDialect
 from arb.sandbox.market import IdSource
 from arb.sandbox.okx.api import OkxDialect
 from arb.sandbox.profiles import QUOTE, SYMBOLS, listed_symbols, make_profile
-from arb.sandbox.registry import SPECS
+from arb.sandbox.registry import SPECS, VENUE_NAMES
 from arb.sandbox.scenario import RUNGS, Scenario
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Dialect, HttpAnswer, HttpRequest, Scheduler
@@ -24,6 +25,7 @@ DIALECTS: dict[str, Callable[[SimExchange], Dialect]] = {
     "gate": GateDialect,
     "okx": OkxDialect,
     "bitget": BitgetDialect,
+    "bybit": BybitDialect,
 }
 
 REST_PREFIXES = {prefix: spec.name for spec in SPECS.values() for prefix in spec.rest_prefixes}
@@ -75,8 +77,9 @@ class SimWorld:
         symbols: tuple[str, ...] | None = None,
         rungs: int = RUNGS,
         with_ceiling: bool = True,
+        venues: Collection[str] = VENUE_NAMES,
     ) -> None:
-        """Make the venues with `symbol_count` symbols in one quote, or only those of them that are in `symbols`.
+        """Make `venues` with `symbol_count` symbols in one quote, or only those of them that are in `symbols`.
 
         The world is faster with few `rungs` per book and without sums for the ceiling.
         """
@@ -91,7 +94,7 @@ class SimWorld:
         self._count = 0
         self._session_venue: dict[int, SimVenue] = {}
         self.venues: dict[str, SimVenue] = {}
-        for name in SPECS:
+        for name in (name for name in SPECS if name in venues):
             self.venues[name] = self._make_venue(name, ids, start_ns)
         self.ceiling = Ceiling([venue.exchange for venue in self.venues.values()] if with_ceiling else [])
         self.scenario = Scenario(

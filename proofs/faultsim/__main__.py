@@ -11,6 +11,7 @@ from arb.cli.root import main
 from arb.cli.shared import INPUT_FILE, NEW_FILE, SEED, show
 from arb.clock import SystemClock, system_random
 from arb.errors import EXIT_CHECK, EXIT_OK
+from arb.sandbox.registry import VENUE_NAMES, venues_in
 from proofs.faultsim.scenario import read_scenario, run_scenario
 from proofs.faultsim.seeds import Result, first_of, result_of, run_seeds, table
 
@@ -34,6 +35,13 @@ PROGRESS_EVERY = 50
     help="How many processes share the seeds.",
 )
 @click.option(
+    "--venues",
+    default=",".join(VENUE_NAMES),
+    show_default=True,
+    metavar="LIST",
+    help="Where the seeds trade: also bybit.",
+)
+@click.option(
     "--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate the scenario in a file, on its seed or --seed."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -42,6 +50,7 @@ def faultsim(
     seed: int | None,
     resume: Path | None,
     jobs: int,
+    venues: str,
     scenario: Path | None,
     as_json: bool,
 ) -> int:
@@ -55,12 +64,13 @@ def faultsim(
         if seeds is not None or resume is not None:
             raise click.UsageError("--scenario simulates one file: leave out --seeds and --resume")
         return _run_scenario(scenario, seed, as_json)
+    chosen = venues_in(venues)
     count = seeds or (SEEDS_BY_DEFAULT if seed is None else 1)
     first = first_of(resume) if seed is None else seed
     if first is None:
         first = system_random().getrandbits(SEED_BITS)
     click.echo(f"seeds {first} to {first + count - 1}", err=True)
-    simulate, on_result = partial(result_of, clock=SystemClock()), partial(_print_result, first, count)
+    simulate, on_result = partial(result_of, clock=SystemClock(), venues=chosen), partial(_print_result, first, count)
     tally = run_seeds(first, count, simulate, on_result, resume=resume, jobs=jobs)
     summary = {"first": first} | tally.summary()
     if as_json:

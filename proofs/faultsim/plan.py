@@ -29,7 +29,9 @@ from arb.core.messages.settings import (
 from arb.market.symbol import Symbol
 from arb.sandbox.profiles import QUOTE, SYMBOLS
 from arb.sandbox.registry import SPECS, VENUE_NAMES
+from arb.venues.build import venue_profile
 from arb.venues.kit.public_reader import GatewayTiming
+from arb.venues.registry import spec_of
 from proofs.faultsim.aims import (
     AT_BALANCES,
     HALT,
@@ -246,15 +248,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
     modes: dict[str, str] = {}
     """The kinds of the accounts that are not of their venue's usual one."""
+    venues: tuple[str, ...] = VENUE_NAMES
 
     @property
     def without_expiry(self) -> frozenset[str]:
         """Return the venues at which an order's expiry may not count: an order socket may check it on receipt only."""
-        return frozenset(VENUE_NAMES if self.sockets else (self.unproved, *self.modes))
+        never = (name for name in self.venues if not venue_profile(spec_of(name)).enforces_expiry)
+        return frozenset((*never, *(VENUE_NAMES if self.sockets else (self.unproved, *self.modes))))
 
 
-def make_plan(seed: int) -> Plan:
-    """Return the plan of a seed; instants count from the start."""
+def make_plan(seed: int, venues: tuple[str, ...] = VENUE_NAMES) -> Plan:
+    """Return the plan of a seed; instants count from the start. Other `venues` change nothing else of it."""
     rng = random.Random(f"{seed}/plan")
     test, mood = _test_of(rng), MOODS[seed % len(MOODS)]
     strikes = tuple(_strikes(rng, test, seed))
@@ -318,7 +322,8 @@ def make_plan(seed: int) -> Plan:
         fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
         fee_modes=drawn_modes(seed, most),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
-        modes=_modes(seed),
+        modes=_modes(seed, venues),
+        venues=venues,
         balance_decimals=_decimals(seed),
         downtime_ns=rng.choice(PAUSES_S) * NS_PER_S if test is Test.PAUSED else rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
@@ -351,9 +356,9 @@ def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
     return 2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s
 
 
-def _modes(seed: int) -> dict[str, str]:
+def _modes(seed: int, venues: tuple[str, ...]) -> dict[str, str]:
     """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
-    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in SPECS}
+    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in venues}
     return {
         venue: rng.choice(SPECS[venue].account_modes[1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES
     }

@@ -12,6 +12,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
+from arb.sandbox.registry import VENUE_NAMES
 from proofs.faultsim.aims import STRIKES, Phase, possible
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.injector import Cell
@@ -114,9 +115,9 @@ class Result(msgspec.Struct, frozen=True):
     fired: tuple[str, ...]
 
 
-def run_seed(seed: int) -> Verdict:
-    """Simulate and judge one seed."""
-    return run_plan(make_plan(seed))
+def run_seed(seed: int, venues: tuple[str, ...] = VENUE_NAMES) -> Verdict:
+    """Simulate and judge one seed at these venues."""
+    return run_plan(make_plan(seed, venues))
 
 
 def run_plan(plan: Plan) -> Verdict:
@@ -133,10 +134,10 @@ def simulated(plan: Plan, files: Files) -> tuple[Outcome, list[str], Times]:
     return outcome, outcome.troubles + judge(files, outcome) + times.findings, times
 
 
-def result_of(seed: int, clock: Clock) -> Result:
+def result_of(seed: int, clock: Clock, venues: tuple[str, ...] = VENUE_NAMES) -> Result:
     """Simulate and judge one seed, and keep what sums need."""
     began_ns = clock.monotonic_ns()
-    verdict = run_seed(seed)
+    verdict = run_seed(seed, venues)
     outcome = verdict.outcome
     tally = Tally(
         seeds=1,

@@ -80,7 +80,9 @@ class Simulation:
         self._plan = plan
         self._files = files
         self._clock = ManualClock(START_NS)
-        self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
+        self._world = SimWorld(
+            plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False, venues=plan.venues
+        )
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
         set_up(self._world, plan.fee_modes)

@@ -67,10 +67,10 @@ class StockVenue:
 
 
 @contextmanager
-def still_sandbox(seed: int) -> Iterator[Sandbox]:
-    """Start a sandbox with books that stand still; it ends when its stdin closes."""
+def still_sandbox(seed: int, venues: tuple[str, ...] = VENUES) -> Iterator[Sandbox]:
+    """Start a sandbox of these venues, with books that stand still; it ends when its stdin closes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arb.sandbox", "--static", "--child", "--seed", str(seed)],
+        [sys.executable, "-m", "arb.sandbox", "--static", "--child", "--seed", str(seed), "--venues", ",".join(venues)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -12,7 +12,9 @@ import ccxt.pro
 import gate_api
 
 SYMBOL = "BTC/USDT"
-VENUES = ("gate", "okx", "bitget")
+VENUES = ("gate", "okx", "bitget", "bybit")
+_OPTIONS = {"bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}}}
+"""The client of Bybit lists perpetuals, too, and its users acknowledge that it shows the last 500 orders."""
 
 Client = Any
 """A ccxt client: the library has no useful static types for the unified calls."""
@@ -46,7 +48,7 @@ def _settings(venue: str, info: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {"apiKey": account["key"], "secret": account["secret"]}
     if "passphrase" in account:
         settings["password"] = account["passphrase"]
-    return settings
+    return settings | ({"options": _OPTIONS[venue]} if venue in _OPTIONS else {})
 
 
 def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
@@ -62,6 +64,9 @@ def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
         for product, address in api.items():
             if isinstance(address, str):
                 api[product] = account["rest"]
+        if venue == "bybit":
+            api["ws"] = {"public": {"spot": account["ws_public"]}, "private": {"contract": account["ws_private"]}}
+            return client
         unified = cast(str, account["ws_private"]).replace("/v2/", "/v3/")
         api["ws"] = {"public": account["ws_public"], "private": account["ws_private"], "utaPrivate": unified}
     return client

@@ -20,7 +20,7 @@ from tests.contract.conftest import Sandbox
 from tests.contract.feed_watch import FeedWatch
 from tests.contract.stock_clients import SYMBOL, VENUES
 
-NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT"}
+NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT", "bybit": "BTCUSDT"}
 SCALE = Scale(8, 8)
 STEPS = itertools.count(1)
 

@@ -132,11 +132,13 @@ def test_short_books_come_whole(stock_venues: dict[str, StockVenue], venue: str)
 
 
 def test_the_streamed_ticker_quotes_the_best_levels(stock_venue: StockVenue) -> None:
+    def quotes(ticker: Any) -> bool:
+        if stock_venue.venue == "bybit":  # whose ticker of spot has neither
+            return ticker["last"] is not None and ticker["bid"] is None
+        return (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010))
+
     async def scene(client: Client) -> None:
-        await watch_until(
-            lambda: client.watch_ticker(SYMBOL),
-            lambda ticker: (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010)),
-        )
+        await watch_until(lambda: client.watch_ticker(SYMBOL), quotes)
 
     run_with(stock_venue, scene)
 
@@ -278,7 +280,7 @@ def test_several_orders_are_cancelled_over_the_socket_in_one_frame(stock_venues:
     run_with(stock_venue, scene)
 
 
-@pytest.mark.parametrize("venue", ["okx", "bitget"])
+@pytest.mark.parametrize("venue", ["okx", "bitget", "bybit"])
 def test_a_wrong_secret_cannot_log_in(stock_venues: dict[str, StockVenue], venue: str) -> None:
     async def scene(client: Client) -> None:
         client.secret = "not the secret"
@@ -295,7 +297,19 @@ async def in_force(client: Client, *, public: bool = False) -> None:
     snapshot is there, the earlier subscription is too. Only the private addresses of OKX and Bitget are apart from the public.
     """
     await asyncio.sleep(0)  # the task that watches takes its first step before ours
-    if public or client.id == "gate":
+    if client.id == "bybit" and not public:
+        await bybit_in_force(client)
+    elif public or client.id == "gate":
         await asyncio.wait_for(client.watch_order_book(SYMBOL), PATIENCE_S)
     else:
         await asyncio.wait_for(client.watch_balance(), PATIENCE_S)
+
+
+async def bybit_in_force(client: Client) -> None:
+    """Wait as `in_force` does: no topic of Bybit begins with a snapshot, so a balance is changed until that is pushed."""
+    pushed = asyncio.ensure_future(client.watch_balance())
+    async with asyncio.timeout(PATIENCE_S):
+        while not pushed.done():
+            order = await client.create_order("ETH/USDT", "limit", "buy", 0.01, 1000)
+            await client.cancel_order(order["id"], "ETH/USDT")
+    await pushed

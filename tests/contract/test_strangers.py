@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from arb.sandbox.registry import VENUE_NAMES
 from tests.contract.conftest import Sandbox, still_sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ ENVIRONMENTS = ROOT / "build" / "strangers"
 @pytest.fixture
 def still() -> Iterator[Sandbox]:
     """Start a sandbox for one program alone, for its ledger is compared with what the program saw."""
-    with still_sandbox(seed=12) as running:
+    with still_sandbox(seed=12, venues=VENUE_NAMES) as running:
         yield running
 
 
@@ -102,3 +103,16 @@ def test_hummingbots_connectors_trade_on_all_venues(still: Sandbox) -> None:
         assert {asset: Decimal(total) for asset, total in report[venue]["held"].items()} == {
             asset: amount for asset, amount in held(ledger).items() if asset in ("BTC", "USDT")
         }
+
+
+def test_the_venues_own_client_trades_on_bybit() -> None:
+    with still_sandbox(seed=12, venues=("gate", "bybit")) as still:
+        report = report_of("pybit_spot.py", "pybit", still)
+        ledger = still.admin("GET", "/ledger")["bybit"]
+
+    fills = {fill["trade_id"] for fill in ledger["fills"]}
+    assert set(report["paged"]) == set(report["pushed"]) == fills and len(report["paged"]) == len(fills)
+    assert [order["id"] for order in ledger["orders"] if order["status"] != "rejected"] == report["ids"]
+    assert {asset: Decimal(amount) for asset, amount in report["held"].items()} == held(ledger)
+    assert (report["instruments"], report["price"], report["refused"]) == (5, "48900", 170131)
+    assert report["ended"][0] == "Cancelled" and report["rights"] == ["SpotTrade"]

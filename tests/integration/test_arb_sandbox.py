@@ -36,6 +36,21 @@ def test_the_first_line_names_every_venue_and_sigterm_ends_it_with_0(elsewhere: 
     assert process.returncode == 0
 
 
+def test_venues_are_simulated_by_name_and_unknown_ones_are_refused_in_one_line(elsewhere: Path) -> None:
+    with _arb("sandbox", "--static", "--venues", "bybit, gate", cwd=elsewhere) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert set(line["venues"]) == {"gate", "bybit"}
+    assert set(line["venues"]["bybit"]) == {"rest", "ws_public", "ws_private", "key", "secret"}
+    for wrong in ("gate", "gate,mtgox", ""):
+        with _arb("sandbox", "--venues", wrong, cwd=elsewhere) as process:
+            out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+        assert "gate, okx, bitget, bybit" in err
+
+
 def test_a_port_in_use_is_one_line_and_exit_code_2(elsewhere: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -179,7 +179,7 @@ class _Run:
     def _parts(self, journal: Journal, clock: SystemClock, life: Life) -> Parts:
         network = self._network.begin(life, clock)
         announced: dict[str, Any] = self._announced["venues"]  # type: ignore[assignment]
-        access = [(spec, *sandbox_access(spec.name, announced[spec.name])) for spec in TRADED]
+        access = [(spec, *sandbox_access(spec.name, announced[spec.name])) for spec in TRADED if spec.name in announced]
         sandbox_id, limits = str(self._announced["sandbox_id"]), GatewayLimits(symbols=(SYMBOL,))
         settings = EngineSettings(
             limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(1000)),

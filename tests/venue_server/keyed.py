@@ -147,7 +147,14 @@ def bybit_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request],
         ]  # fmt: skip
         return {"rows": rows}
 
-    return {"/user/query-api": guarded(rights), "/asset/coin/query-info": guarded(coins)}
+    account = {"unifiedMarginStatus": 6, "marginMode": "REGULAR_MARGIN", "spotHedgingStatus": "OFF"}
+    choices = {"lpaSpot": False, "lpaPerp": False, "smsef": False, "fmsef": False}
+    return {
+        "/user/query-api": guarded(rights),
+        "/asset/coin/query-info": guarded(coins),
+        "/account/info": guarded(lambda _, __: account),
+        "/account/user-setting-config": guarded(lambda _, __: choices),
+    }
 
 
 def binance_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request], Any]]:

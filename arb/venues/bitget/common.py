@@ -12,13 +12,12 @@ from arb.core.messages.commands import PlaceOrder
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.bitget import records
 from arb.venues.bitget.currencies import CURRENCIES
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import few, whole
 from arb.venues.kit.dialect import FeeAssetQuery, Fees, ReadDialect, acknowledged, narrower
-from arb.venues.kit.fields import Fields
+from arb.venues.kit.fields import Fields, Symbols
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
 FORCE = {
@@ -42,7 +41,7 @@ class CommonDialect(ReadDialect):
     not_found = NO_SUCH_ORDER
 
     def __init__(self) -> None:
-        self.symbols = records.Symbols()
+        self.symbols = Symbols()
 
     def learn(self, natives: Mapping[str, str]) -> None:
         self.symbols.learn(natives)

@@ -11,7 +11,7 @@ from arb.core.messages.events import AssetBalance, OrderFilled, OrderUpdated
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport
 from arb.venues.bitget import records, unified_records
-from arb.venues.kit.fields import Fields
+from arb.venues.kit.fields import Fields, Symbols
 from arb.venues.kit.private_dialect import NOTHING, PassphrasePrivate, PrivateFrame, balances_frame, rows_frame
 
 
@@ -30,7 +30,7 @@ class BitgetPrivate(PassphrasePrivate):
         {"instType": "SPOT", "channel": account, "coin": "default"},
     )
 
-    def __init__(self, key: str, secret: str, passphrase: str, symbols: records.Symbols) -> None:
+    def __init__(self, key: str, secret: str, passphrase: str, symbols: Symbols) -> None:
         super().__init__(key, secret, passphrase)
         self._symbols = symbols
 

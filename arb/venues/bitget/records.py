@@ -5,7 +5,6 @@ sign is turned here. REST and frames name several fields differently: executed s
 `accBaseVolume` in frames (where `baseVolume` is only the latest fill).
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,29 +12,13 @@ from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
-from arb.venues.kit.fields import Fields, UnknownSymbol
+from arb.venues.kit.fields import Fields, Symbols
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 _UNFILLED_STATES = frozenset({"init", "new", "live"})
 _OPEN_STATES = _UNFILLED_STATES | {"partially_filled", "partial-fill", "partial_fill"}
 _CANCELLED_STATES = frozenset({"cancelled", "canceled"})
 _ENDED_STATES = _CANCELLED_STATES | {"filled", "full_fill", "full-fill"}
-
-
-class Symbols:
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        self._known.update(natives)
-
-    def of(self, venue: str, native_symbol: str) -> str:
-        """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
-        # Orders are documented with lower case, and taking our own symbol for a foreign one would lose its orders.
-        symbol = self._known.get(native_symbol) or self._known.get(native_symbol.upper())
-        if symbol is None:
-            raise UnknownSymbol(venue, native_symbol)
-        return symbol
 
 
 def is_open(fields: Fields, key: str) -> bool:

@@ -9,15 +9,14 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
-from arb.clock import NS_PER_MS
 from arb.venues.kit.call import Call, body_text
-from arb.venues.kit.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.kit.header_client import CANCEL, PLACE, HeaderClient
 from arb.venues.kit.rules.guard import OrderClaim, OrderFields, limit_claim, to_decimal
 
 WINDOW_MAX_MS = 60_000
 
 
-class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
+class GuardedBitget(HeaderClient, ccxt.pro.bitget):
     """`ccxt.pro.bitget` on our clock and behind the guard; spot orders only."""
 
     root = "/api/"
@@ -50,12 +49,6 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
     def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
         """Return when the order is asked for, and for how long after that the venue takes it ("Place Order")."""
         return str(now_ms), str(min(self._left_ms(expires_ms, now_ms), WINDOW_MAX_MS))
-
-    def _left_ms(self, expires_ms: int, now_ms: int) -> int:
-        left_ms = expires_ms - now_ms
-        if left_ms <= 0:
-            raise self.guard.refuse_expired(-left_ms * NS_PER_MS)
-        return left_ms
 
     def _timestamp(self, now_ms: int) -> str:
         return str(now_ms)

@@ -13,8 +13,8 @@ from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
-from arb.venues.bitget.records import Symbols, is_open, liquidity_of
-from arb.venues.kit.fields import Fields, UnknownSymbol
+from arb.venues.bitget.records import is_open, liquidity_of
+from arb.venues.kit.fields import Fields, Symbols, UnknownSymbol
 from arb.venues.kit.rules.outcome import decode_body
 
 CATEGORY = "SPOT"

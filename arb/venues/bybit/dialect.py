@@ -1,4 +1,4 @@
-"""The part of Bybit's REST API that is read (API v5, "Get Bybit Server Time", "Get Instruments Info"): clock, listing.
+"""The part of Bybit's REST API that is only read (API v5, "Get Bybit Server Time", "Get Instruments Info"): clock, listing.
 
 With a key it also asks for the currency list ("Get Coin Info") and the key's rights ("Get API Key Information").
 
@@ -39,14 +39,14 @@ class BybitDialect(ReadDialect):
         self._has_key = has_key
 
     def clock(self) -> Call:
-        return _read("v5/market/time", {})
+        return read("v5/market/time", {})
 
     def clock_ms(self, body: Any) -> int:
         """Return the venue's time, which is stated in nanoseconds."""
         return Fields(self.venue, "answer", body).object("result").whole("timeNano") // NS_PER_MS
 
     def listing(self) -> Call:
-        return _read("v5/market/instruments-info", {"category": "spot"})
+        return read("v5/market/instruments-info", {"category": "spot"})
 
     def _listed_rows(self, body: Any) -> list[Any]:
         return Fields(self.venue, "answer", body).object("result").rows("list")
@@ -57,11 +57,11 @@ class BybitDialect(ReadDialect):
             return ()
         path = "v5/asset/coin/query-info"
         if not few(assets, _COINS_MAX):
-            return whole(_read(path, {}, "private"))
-        return tuple(_read(path, {"coin": asset}, "private") for asset in assets)
+            return whole(read(path, {}, "private"))
+        return tuple(read(path, {"coin": asset}, "private") for asset in assets)
 
     def key_calls(self) -> tuple[Call, ...]:
-        return (_read("v5/user/query-api", {}, "private"),)
+        return (read("v5/user/query-api", {}, "private"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the rights by group: `Wallet` holds `Withdraw` and the transfers. `readOnly` 1: none of them counts.
@@ -110,5 +110,5 @@ class BybitDialect(ReadDialect):
         )
 
 
-def _read(path: str, params: dict[str, Any], api: str = "public") -> Call:
+def read(path: str, params: dict[str, Any], api: str = "public") -> Call:
     return Call(scope=f"GET {path}", api=(api,), method="GET", path=path, params=params)

@@ -4,7 +4,7 @@ Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary fl
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -226,6 +226,24 @@ def parted(venue: str, native: str, mark: str) -> str:
         return str(Symbol(base, quote))
     except ValueError:
         raise UnknownSymbol(venue, native) from None
+
+
+class Symbols:
+    """The symbols of a venue that writes nothing between base and quote, as its listing shows them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        self._known.update(natives)
+
+    def of(self, venue: str, native_symbol: str) -> str:
+        """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
+        # Orders are documented with lower case, and taking our own symbol for a foreign one would lose its orders.
+        symbol = self._known.get(native_symbol) or self._known.get(native_symbol.upper())
+        if symbol is None:
+            raise UnknownSymbol(venue, native_symbol)
+        return symbol
 
 
 class ThrottledWarning:

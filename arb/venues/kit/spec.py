@@ -192,7 +192,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     fee of its public schedule at low volume, as a ratio, which is paper's default; `weight_per_minute`: the greatest
     weight of all requests of one address, where it counts so; `tickers`: how it is asked for all best quotes and
     volumes at once; `currencies`: how its currency list is written; `currency_key`: how that is asked for where it needs
-    a key.
+    a key; `used_by_default`: whether a venue that orders can be sent to is enabled in the settings without a word.
     """
 
     name: str
@@ -216,6 +216,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     signature: SignatureHelp | None = None
     currencies: CurrencyForm | None = None
     currency_key: CurrencyKey | None = None
+    used_by_default: bool = True
 
     def make_books(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
         return self.books()(venue=self.name, seats=seats, arena=arena, tape=False)

@@ -9,11 +9,11 @@ import ccxt.pro
 
 from arb.clock import Clock
 from arb.venues.kit.call import Call
-from arb.venues.kit.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.kit.header_client import CANCEL, PLACE, HeaderClient
 from arb.venues.kit.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 
-class GuardedOkx(PassphraseClient, ccxt.pro.okx):
+class GuardedOkx(HeaderClient, ccxt.pro.okx):
     """`ccxt.pro.okx` on our clock and behind the guard; spot orders only."""
 
     separator = "-"

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from arb.app.build import engine_settings, require_traded, warn_of_unsimulated
+from arb.app.build import engine_settings, require_traded, simulated, warn_of_unsimulated
 from arb.config import Mode, Settings
 from arb.config.coins import coin_rule
 from arb.errors import ConfigError
@@ -37,8 +37,8 @@ def test_live_trading_refuses_them_in_one_line() -> None:
     with pytest.raises(ConfigError) as refused:
         require_traded(settings_with("bybit", "binance"))
     assert str(refused.value) == (
-        "--mode live: binance and bybit can be read and take no orders of arb: set enabled = false in [venues.binance] and "
-        "[venues.bybit], or trade there with --mode paper"
+        "--mode live: binance can be read and take no orders of arb: set enabled = false in [venues.binance], or trade there "
+        "with --mode paper"
     )
 
 
@@ -56,7 +56,7 @@ def test_paper_trades_at_them_as_at_the_others() -> None:
     gateways = {venue: cast(OrderGateway, Proved()) for venue in settings.venues.enabled()}
     made = engine_settings(settings, gateways, coin_rule(settings, Mode.PAPER, sandbox=False), Mode.PAPER)
     assert {profile.venue for profile in made.venues} == {"gate", "okx", "bitget", "bybit"}
-    assert all(profile.enforces_expiry for profile in made.venues)
+    assert {profile.venue for profile in made.venues if not profile.enforces_expiry} == {"bybit"}  # as when it is live
     assert settings.paper.taker_fee("bybit") == settings.paper.taker_fee("okx")
 
 
@@ -64,3 +64,20 @@ class Proved:
     """What is asked of a gateway here: that it refuses what has expired."""
 
     expiry_proved = True
+
+
+def test_named_venues_take_the_place_of_those_enabled_and_unknown_ones_are_refused() -> None:
+    named = Settings().venues.only(("bybit", "gate"))
+    assert list(named.enabled()) == ["gate", "bybit"]
+    assert named.bybit == msgspec.structs.replace(Settings().venues.bybit, enabled=True)
+    with pytest.raises(
+        ConfigError, match="--venues: mtgox: no such venue: there are gate, okx, bitget, bybit, binance"
+    ):
+        Settings().venues.only(("gate", "mtgox"))
+
+
+def test_an_embedded_sandbox_simulates_its_usual_venues_and_others_that_are_enabled() -> None:
+    settings = Settings()
+    assert simulated(settings) == ("gate", "okx", "bitget")
+    only = msgspec.structs.replace(settings, venues=settings.venues.only(("gate", "bybit", "binance")))
+    assert simulated(only) == ("gate", "okx", "bitget", "bybit")

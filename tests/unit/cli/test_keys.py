@@ -155,7 +155,7 @@ def test_only_enabled_venues_have_keys(machine: Machine) -> None:
             assert refused.code == 2 and said in refused.err, refused.err
 
 
-def test_the_key_of_a_venue_that_is_only_read_is_kept_like_the_others(machine: Machine) -> None:
+def test_the_key_of_a_venue_that_is_not_enabled_by_default_is_kept_like_the_others(machine: Machine) -> None:
     (machine.folder / "config.toml").write_text("[venues.bybit]\nenabled = true\n")
     names = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
     given = "planted-key-of-bybit\nplanted-secret-of-bybit\n"

@@ -162,7 +162,7 @@ def test_shares_need_every_venue(capsys: Captured) -> None:
 
 
 def test_a_venue_that_takes_no_orders_holds_nothing_but_in_paper_trading(folder: Path) -> None:
-    (folder / "config.toml").write_text(SETTINGS + "[venues.bybit]\nenabled = true\n" + BANDS)
+    (folder / "config.toml").write_text(SETTINGS + "[venues.binance]\nenabled = true\n" + BANDS)
     assert asked(holding("1.9", "0.1")) == 0
     assert asked(holding("1.9", "0.1"), "--mode", "paper") == 3
 

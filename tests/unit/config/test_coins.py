@@ -16,7 +16,8 @@ from arb.venues.registry import TRADED
 HEAD = ",".join(COLUMNS)
 ADDRESS = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 GOOD = f"gate,USDT,ethereum,{ADDRESS},/api/v4/spot/currencies,own,my notes,2026-11-23"
-VENUES = [spec.name for spec in TRADED]
+VENUES = [spec.name for spec in TRADED if spec.used_by_default]
+"""Of Bybit's list, which it shows to a key only, nobody has recorded what it says of these coins."""
 
 
 def read(*lines: str) -> tuple[Coin, ...]:
@@ -26,7 +27,7 @@ def read(*lines: str) -> tuple[Coin, ...]:
 # What ships.
 
 
-def test_the_shipped_table_proves_btc_eth_and_usdt_at_every_traded_venue_and_not_what_was_not_recorded() -> None:
+def test_the_shipped_table_proves_btc_eth_and_usdt_at_every_default_venue_and_not_what_was_not_recorded() -> None:
     table = CoinTable(known_coins())
     routes = [(a, b) for a in VENUES for b in VENUES if a != b]
     for ticker in ("BTC", "ETH", "USDT"):

@@ -13,6 +13,7 @@ import ccxt
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.exact import units_exact
 from arb.sandbox.faults import KINDS, Fault
+from arb.sandbox.registry import VENUE_NAMES
 from arb.sandbox.wire import HttpAnswer, HttpRequest
 from arb.sandbox.world import HttpReply, SimWorld, WsClosed, WsText
 
@@ -34,10 +35,13 @@ class Bench:
     """
 
     def __init__(self, venue: str, *, static: bool = True, small: bool = False) -> None:
+        venues = {*VENUE_NAMES, venue}
         if small:
-            self.world = SimWorld(7, START_NS, static=static, symbols=(SYMBOL,), rungs=3, with_ceiling=False)
+            self.world = SimWorld(
+                7, START_NS, static=static, symbols=(SYMBOL,), rungs=3, with_ceiling=False, venues=venues
+            )
         else:
-            self.world = SimWorld(7, START_NS, static=static)
+            self.world = SimWorld(7, START_NS, static=static, venues=venues)
         self.venue = self.world.venues[venue]
         self.exchange = self.venue.exchange
         self.now_ns = START_NS

@@ -43,6 +43,7 @@ PATHS = {
     "gate": ["/ws/v4/"],
     "okx": ["/ws/v5/public", "/ws/v5/private"],
     "bitget": ["/v2/ws/public", "/v2/ws/private", "/v3/ws/private"],
+    "bybit": ["/v5/public/spot", "/v5/private"],
 }
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -10,11 +10,12 @@ from arb.sandbox.admin import Admin
 from arb.venues.registry import spec_of
 from tests.unit.sandbox.bench import Bench
 
-VENUES = ("gate", "okx", "bitget")
+VENUES = ("gate", "okx", "bitget", "bybit")
 ASKED: dict[str, tuple[list[str], str]] = {
     "gate": (["public", "spot"], "currencies"),
     "okx": (["private"], "asset/currencies"),
     "bitget": (["public", "spot"], "v2/spot/public/coins"),
+    "bybit": (["private"], "v5/asset/coin/query-info"),
 }
 
 

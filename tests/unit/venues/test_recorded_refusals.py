@@ -11,10 +11,10 @@ import pytest
 from arb.errors import VenueProtocolError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.private import BitgetPrivate
-from arb.venues.bitget.records import Symbols
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
 from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.fields import Symbols
 from arb.venues.kit.order_socket import SocketDialect
 from arb.venues.kit.rules.outcome import decode_body, judge_read
 from arb.venues.okx.dialect import OkxDialect

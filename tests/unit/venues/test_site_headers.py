@@ -150,6 +150,7 @@ KNOWN_HEADERS = {
         "Content-Type",
     },
     "bitget": {"ACCESS-KEY", "ACCESS-PASSPHRASE", "ACCESS-SIGN", "ACCESS-TIMESTAMP", "Content-Type"},
+    "bybit": {"X-BAPI-API-KEY", "X-BAPI-RECV-WINDOW", "X-BAPI-SIGN", "X-BAPI-TIMESTAMP", "Content-Type"},
 }
 CARRIER = {"Host", "Content-Length", "Connection", "Accept-Encoding", "User-Agent", "Accept"}
 KNOWN_FIELDS = {
@@ -158,6 +159,10 @@ KNOWN_FIELDS = {
     "bitget": {
         *("symbol", "side", "orderType", "force", "price", "size", "clientOid", "orderId", "batchMode", "orderList"),
         *("requestTime", "receiveWindow", "category", "qty", "timeInForce"),
+    },
+    "bybit": {
+        *("category", "symbol", "side", "orderType", "qty", "price", "timeInForce", "orderLinkId", "isLeverage"),
+        *("orderId", "request"),
     },
 }
 
@@ -171,7 +176,7 @@ def test_no_request_names_a_broker_or_the_library_that_made_it(spec: VenueSpec) 
         body = msgspec.json.decode(request.body) if request.body else []
         for item in body if isinstance(body, list) else [body]:
             assert set(item) <= KNOWN_FIELDS[spec.name]
-            ids = {name: item[name] for name in ("text", "clOrdId", "clientOid") if name in item}
+            ids = {name: item[name] for name in ("text", "clOrdId", "clientOid", "orderLinkId") if name in item}
             assert set(ids.values()) <= {"t-arb1", "arb1", ORDER.client_order_id, f"t-{ORDER.client_order_id}"}
 
 

@@ -25,7 +25,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.kit.account_queries import AccountSnapshot
 from arb.venues.kit.call import Call
 from arb.venues.kit.dialect import TradeDialect
-from arb.venues.kit.fields import UnknownSymbol
+from arb.venues.kit.fields import Symbols, UnknownSymbol
 from arb.venues.kit.private import PrivateStream
 from arb.venues.okx import records as okx_records
 from arb.venues.transport.address import fixed
@@ -73,7 +73,7 @@ def test_a_push_in_an_unknown_symbol_is_no_event_and_no_error_and_hides_no_other
 
 
 def test_a_record_in_an_unknown_symbol_is_refused_by_name() -> None:
-    symbols = bitget_records.Symbols()
+    symbols = Symbols()
     readers: list[Callable[[], object]] = [
         lambda: gate_records.fill("gate", {**GATE_FILL, "currency_pair": "ODD"}, FillSource.QUERY, 1),
         lambda: gate_records.order_report("gate", {**GATE_ORDER, "currency_pair": "ODD"}),

@@ -52,7 +52,7 @@ class OrderClaim(NamedTuple):
 SalePrice = Callable[[str], Decimal | None]
 """The price of one base of a symbol, in quote, as the engine knows it now; None where it does not."""
 
-OrderFields = Mapping[str, frozenset[str] | None]
+OrderFields = Mapping[str, frozenset[str] | frozenset[int] | None]
 """The parameters that an order may have, and the values of each; None: any."""
 
 

@@ -19,7 +19,7 @@ from arb.venues.kit.call import Call, to_json
 from arb.venues.kit.fields import UnknownSymbol
 from arb.venues.kit.rules.guard import SigningRefused
 from tests.unit.venues.kit.private_frames import CLIENT_ID, UNIFIED_FILL, UNIFIED_ORDER
-from tests.unit.venues.kit.test_passphrase_signatures import a_venue
+from tests.unit.venues.kit.test_header_signatures import a_venue
 from tests.virtual import a_clock, run_virtual
 
 

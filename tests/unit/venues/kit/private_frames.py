@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from arb.venues.bitget.private import BitgetPrivate, UnifiedPrivate
-from arb.venues.bitget.records import Symbols
 from arb.venues.gate.private import GatePrivate
+from arb.venues.kit.fields import Symbols
 from arb.venues.kit.private_dialect import PrivateDialect
 from arb.venues.okx.private import OkxPrivate
 

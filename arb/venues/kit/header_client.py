@@ -1,6 +1,6 @@
-"""Sign requests of venues whose keys have a passphrase (OKX, Bitget): base64 of HMAC-SHA256 over one line of text.
+"""Sign requests of venues that take the signature in a header (OKX, Bitget, Bybit): HMAC-SHA256 over one line of text.
 
-The text is timestamp, method, path with query, and body, just as they are sent. Only the writes a venue's client lists
+The text begins with a timestamp and ends with the body, just as they are sent. Only the writes a venue's client lists
 are signed at all: spot orders, whose value can be bounded, and their cancels. Any other request of ccxt (withdrawals,
 transfers, loans, leverage, plan orders) is refused before it is signed.
 """
@@ -8,7 +8,7 @@ transfers, loans, leverage, plan orders) is refused before it is signed.
 from abc import abstractmethod
 from binascii import b2a_base64
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS
@@ -31,12 +31,13 @@ from arb.venues.transport.request import HttpRequest
 PLACE, CANCEL = "place", "cancel"
 
 
-class PassphraseClient(GuardedClient):
+class HeaderClient(GuardedClient):
     """Check every write against the guard before it is signed; subclasses describe their venue's writes.
 
     `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an
     order may have. `root` precedes every path. `window_marks`: the parameters by which an order expires, where they are
-    in its body; `expiry_in_head`: it is a header.
+    in its body; `expiry_in_head`: it is a header. `expiry_is_window`: that header is a time in milliseconds from the
+    timestamp on, and is signed before the body. `seal_text`: how a signature is written, base64 or hex.
     """
 
     writes: ClassVar[Mapping[str, str]] = {}
@@ -44,26 +45,28 @@ class PassphraseClient(GuardedClient):
     root = ""
     window_marks: ClassVar[Mapping[str, str]] = {}
     expiry_in_head = False
+    expiry_is_window = False
+    seal_text = staticmethod(partial(b2a_base64, newline=False))
 
     def signed(self, call: Call) -> HttpRequest:
         base = self._allowed_base(call)
-        target = signed_target = self.root + call.path
-        body = ""
+        target = self.root + call.path
+        sent = as_signed = body = ""
         now_ms = self.milliseconds()
         if call.method != "GET":
             body = self._body(call, now_ms)
             self.admit(call.method, call)
         elif call.params:
             sent, as_signed = self._query(call.params)
-            target, signed_target = f"{target}?{sent}", f"{target}?{as_signed}"
+        url = f"{base}{target}?{sent}" if sent else base + target
         if call.api[0] == "public":
-            return HttpRequest(call.method, base + target, self.site_headers)
+            return HttpRequest(call.method, url, self.site_headers)
         self._check_credentials()
-        timestamp = self._timestamp(now_ms)
-        signature = _signature(_keyed(self.secret), f"{timestamp}{call.method}{signed_target}{body}".encode())
-        expiry = None if call.expires_ns is None else self.venue_ms_text(call.expires_ns)
-        headers = self._all_headers(call, timestamp, signature, expiry)
-        return HttpRequest(call.method, base + target, headers, body or None)
+        timestamp, expiry = self._timestamp(now_ms), self._expiry(call, now_ms)
+        text = f"{timestamp}{self._signed_head(call.method, target)}{expiry if self.expiry_is_window else ''}"
+        text = f"{text}{self._signed_query(as_signed)}{body}"
+        signature = self.seal_text(_keyed(self.secret).seal(text.encode()).digest()).decode("ascii")
+        return HttpRequest(call.method, url, self._all_headers(call, timestamp, signature, expiry), body or None)
 
     def order_form(self, call: Call) -> OrderForm:
         base = self._allowed_base(call)
@@ -80,7 +83,7 @@ class PassphraseClient(GuardedClient):
             call,
             claim,
             request,
-            f"POST{target}",
+            self._signed_head("POST", target),
             _keyed(self.secret),
             body_marks=tuple(self.window_marks.values()),
             head_marks=(EXPIRY,) if self.expiry_in_head else (),
@@ -95,9 +98,13 @@ class PassphraseClient(GuardedClient):
         self.guard.admit_order(form.symbol, form.side, command, steady_ns)
         timestamp = self._timestamp(now_ms).encode("ascii")
         body = (form.body % form.in_body((name, *decimal_texts(command), *window))).encode("ascii")
-        seal = form.keyed.seal(b"%b%b%b" % (timestamp, form.signed, body))
-        signature = b2a_base64(seal.digest(), newline=False)
-        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, b"%d" % expires_ms))
+        expiry, signed = b"%d" % expires_ms, form.signed
+        if self.expiry_is_window:
+            expiry = b"%d" % (expires_ms - now_ms)
+            signed += expiry
+        seal = form.keyed.seal(b"%b%b%b" % (timestamp, signed, body))
+        signature = self.seal_text(seal.digest())
+        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, expiry))
 
     def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""
@@ -113,6 +120,23 @@ class PassphraseClient(GuardedClient):
     def _body(self, call: Call, now_ms: int) -> str:
         """Return the body of a write that is signed at `now_ms` (the venue's time)."""
         return body_text(call.items or call.params)
+
+    def _signed_head(self, method: str, target: str) -> str:
+        """Return the signed text between the timestamp and the window, or the query."""
+        return method + target
+
+    def _signed_query(self, query: str) -> str:
+        return f"?{query}" if query else ""
+
+    def _expiry(self, call: Call, now_ms: int) -> str | None:
+        return None if call.expires_ns is None else self.venue_ms_text(call.expires_ns)
+
+    def _left_ms(self, expires_ms: int, now_ms: int) -> int:
+        """Return for how long an order may still arrive; raises `SigningRefused` where it has expired."""
+        left_ms = expires_ms - now_ms
+        if left_ms <= 0:
+            raise self.guard.refuse_expired(-left_ms * NS_PER_MS)
+        return left_ms
 
     def _query(self, params: dict[str, Any]) -> tuple[str, str]:
         text: str = self.urlencode(params)
@@ -148,7 +172,7 @@ class PassphraseClient(GuardedClient):
 
     @abstractmethod
     def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
-        """Return the headers that sign a request; `expiry` is ms of the venue's clock."""
+        """Return the headers that sign a request; `expiry` is ms of the venue's clock, or its window."""
 
     @abstractmethod
     def _claim(self, order: dict[str, Any]) -> OrderClaim: ...
@@ -159,7 +183,3 @@ class PassphraseClient(GuardedClient):
 
 _keyed = lru_cache(maxsize=64)(KeyedHash)
 """Returns a hash that has taken the key already."""
-
-
-def _signature(keyed: KeyedHash, text: bytes) -> str:
-    return b2a_base64(keyed.seal(text).digest(), newline=False).decode("ascii")

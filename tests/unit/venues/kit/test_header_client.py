@@ -12,7 +12,7 @@ from aiohttp import web
 
 from arb.clock import NS_PER_S, ManualClock
 from arb.venues.bitget.signing import GuardedBitget
-from arb.venues.kit.passphrase_client import PassphraseClient
+from arb.venues.kit.header_client import HeaderClient
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.okx.signing import GuardedOkx
 
@@ -24,7 +24,7 @@ HOSTS = {
 CREDENTIALS = {"apiKey": "key", "secret": "secret", "password": "phrase"}
 
 
-def a_venue(kind: type[PassphraseClient], **changes: Any) -> PassphraseClient:
+def a_venue(kind: type[HeaderClient], **changes: Any) -> HeaderClient:
     name = "okx" if kind is GuardedOkx else "bitget"
     clock = ManualClock(NOW_S * NS_PER_S)
     limits: dict[str, Any] = {
@@ -41,11 +41,11 @@ OKX_ORDER = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "
 BITGET_ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "ioc", "size": "0.01", "price": "1"}
 
 
-def sign_okx(venue: PassphraseClient, order: dict[str, Any], path: str = "trade/batch-orders") -> dict[str, Any]:
+def sign_okx(venue: HeaderClient, order: dict[str, Any], path: str = "trade/batch-orders") -> dict[str, Any]:
     return venue.sign(path, ["private"], "POST", [order] if "batch" in path else order)
 
 
-def sign_bitget(venue: PassphraseClient, order: dict[str, Any], path: str = "v2/spot/trade/place-order") -> Any:
+def sign_bitget(venue: HeaderClient, order: dict[str, Any], path: str = "v2/spot/trade/place-order") -> Any:
     return venue.sign(path, ["private", "spot"], "POST", order)
 
 
@@ -99,14 +99,14 @@ def test_bitget_orders_the_user_did_not_allow_are_not_signed(change: dict[str, A
         (GuardedBitget, "v2/mix/order/place-order", ["private", "mix"]),
     ],
 )
-def test_any_other_write_is_not_signed(kind: type[PassphraseClient], path: str, api: Any) -> None:
+def test_any_other_write_is_not_signed(kind: type[HeaderClient], path: str, api: Any) -> None:
     with pytest.raises(SigningRefused) as refused:
         a_venue(kind).sign(path, api, "POST", {})
     assert refused.value.code == "guard_endpoint"
 
 
 @pytest.mark.parametrize("kind", [GuardedOkx, GuardedBitget])
-def test_an_address_outside_the_allow_list_stops_every_request(kind: type[PassphraseClient]) -> None:
+def test_an_address_outside_the_allow_list_stops_every_request(kind: type[HeaderClient]) -> None:
     venue = a_venue(kind, hosts=["example.com"])
     with pytest.raises(SigningRefused, match="allow-list"):
         venue.sign("v2/spot/account/info", ["private", "spot"], "GET", {})

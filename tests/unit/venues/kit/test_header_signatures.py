@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, ManualClock
 from arb.venues.bitget.signing import GuardedBitget, GuardedUnifiedBitget
 from arb.venues.kit.call import Call
-from arb.venues.kit.passphrase_client import PassphraseClient
+from arb.venues.kit.header_client import HeaderClient
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.okx.signing import GuardedOkx
 
@@ -36,7 +36,7 @@ UNIFIED = {
     "qty": "1",
     "clientOid": "arb1",
 }
-CASES: list[tuple[type[PassphraseClient], str, tuple[str, ...], dict[str, Any]]] = [
+CASES: list[tuple[type[HeaderClient], str, tuple[str, ...], dict[str, Any]]] = [
     (GuardedOkx, "trade/order", ("private",), OKX),
     (GuardedBitget, "v2/spot/trade/place-order", ("private", "spot"), BITGET),
     (GuardedUnifiedBitget, "v3/trade/place-order", ("private", "uta"), UNIFIED),
@@ -44,7 +44,7 @@ CASES: list[tuple[type[PassphraseClient], str, tuple[str, ...], dict[str, Any]]]
 KEY = {"apiKey": "key", "secret": "secret", "password": "phrase"}
 
 
-def a_venue(kind: type[PassphraseClient], per_minute: int = 10**6) -> PassphraseClient:
+def a_venue(kind: type[HeaderClient], per_minute: int = 10**6) -> HeaderClient:
     clock = ManualClock(NOW_MS * NS_PER_MS)
     guard = SigningGuard(
         venue="v",
@@ -58,7 +58,7 @@ def a_venue(kind: type[PassphraseClient], per_minute: int = 10**6) -> Passphrase
     return kind(clock, guard, dict(KEY))
 
 
-def by_stock(kind: type[PassphraseClient], call: Call) -> dict[str, Any]:
+def by_stock(kind: type[HeaderClient], call: Call) -> dict[str, Any]:
     """Return what an unmodified ccxt client signs, with its clock stopped at ours."""
     client = (stock.okx if kind is GuardedOkx else stock.bitget)(dict(KEY))
     client.milliseconds = client.nonce = lambda: NOW_MS
@@ -66,7 +66,7 @@ def by_stock(kind: type[PassphraseClient], call: Call) -> dict[str, Any]:
     return client.sign(call.path, list(call.api), call.method, params)  # type: ignore[no-any-return]
 
 
-def agree(kind: type[PassphraseClient], call: Call) -> None:
+def agree(kind: type[HeaderClient], call: Call) -> None:
     request, judge = VENUES[kind].signed(call), by_stock(kind, call)
     assert (request.url, request.method, request.body) == (judge["url"], judge["method"], judge["body"])
     headers = dict(judge["headers"] or {})
@@ -92,7 +92,7 @@ def a_post(path: str, api: tuple[str, ...], params: Any) -> Call:
 @pytest.mark.parametrize(("kind", "path", "api", "order"), CASES)
 @given(text=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8))
 def test_an_order_is_signed_as_stock_ccxt_signs_it(
-    kind: type[PassphraseClient], path: str, api: tuple[str, ...], order: dict[str, Any], text: str
+    kind: type[HeaderClient], path: str, api: tuple[str, ...], order: dict[str, Any], text: str
 ) -> None:
     agree(kind, a_post(path, api, order | {"clOrdId" if "clOrdId" in order else "clientOid": text}))
 
@@ -116,7 +116,7 @@ def test_an_order_is_signed_as_stock_ccxt_signs_it(
     ],
 )
 def test_cancels_are_signed_as_stock_ccxt_signs_them(
-    kind: type[PassphraseClient], path: str, api: tuple[str, ...], params: Any
+    kind: type[HeaderClient], path: str, api: tuple[str, ...], params: Any
 ) -> None:
     agree(kind, a_post(path, api, params))
 
@@ -134,15 +134,13 @@ def test_cancels_are_signed_as_stock_ccxt_signs_them(
 )
 @pytest.mark.parametrize("params", [{}, {"after": "7", "instId": "BTC-USDT"}, {"a": "x y", "b": "\u20ac&="}])
 def test_questions_are_signed_as_stock_ccxt_signs_them(
-    kind: type[PassphraseClient], path: str, api: tuple[str, ...], params: dict[str, str]
+    kind: type[HeaderClient], path: str, api: tuple[str, ...], params: dict[str, str]
 ) -> None:
     agree(kind, Call(scope="", api=api, method="GET", path=path, params=params))
 
 
 @pytest.mark.parametrize(("kind", "path", "api", "order"), CASES)
-def test_orders_are_counted(
-    kind: type[PassphraseClient], path: str, api: tuple[str, ...], order: dict[str, Any]
-) -> None:
+def test_orders_are_counted(kind: type[HeaderClient], path: str, api: tuple[str, ...], order: dict[str, Any]) -> None:
     venue = a_venue(kind, per_minute=10)
     for _ in range(10):
         venue.signed(a_post(path, api, order))
