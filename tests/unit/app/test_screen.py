@@ -51,7 +51,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_without_an_engine_a_halt_is_not_done_and_its_file_stays_for_the_next(place: Place) -> None:
     said = place.controls.act(Confirmed(Action.HALT))
-    assert said.startswith("halt: NOT DONE: halt file")
+    assert said.startswith("halt: NOT DONE: the halt is saved in")
     assert read_halt_file(place.journal) == REASON
 
 
