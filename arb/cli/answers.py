@@ -156,7 +156,8 @@ def _is_group(item: Any) -> bool:
 
 
 def _words(key: str) -> str:
-    return printable(key).replace("_", " ")
+    """Return a name in words; that of a setting, `limits.min_edge_bps`, as it is written."""
+    return printable(key) if "." in key else printable(key).replace("_", " ")
 
 
 def _fact(name: str, text: str, label: int, width: int) -> list[Line]:

@@ -276,7 +276,7 @@ def test_without_a_terminal_receivers_are_one_line_of_stdin(
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("nonsense", "receiver 1: its address is none"),
+        ("5d1e7f0a9b3c", "receiver 1: its address is none"),
         ("json://127.0.0.1:9/it's", "has a quote or a control character"),
     ],
 )
