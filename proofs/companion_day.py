@@ -1,6 +1,6 @@
 """The companion over a day of virtual time: `python -m proofs.companion_day [--seed N]`, some minutes long.
 
-A real ledger, a real webhook, and the companion's own code; the clock is moved by hand. Each hour has one theme, drawn anew:
+A real ledger, a real webhook, and the companion's own code; the clock is moved by hand. Each hour has one theme, drawn:
 alerts that open and end, a storm of 1,000, a receiver that fails, an engine that is killed, one that ends in order, a companion
 that is killed. What arrived is compared with what was to arrive. Exit code 1, with each difference.
 """
@@ -91,7 +91,7 @@ class Day:
             self.pass_s(IDLE_S, IDLE_S if self.alive else 1.0)
 
     def opens(self, count: int = 1) -> list[tuple[int, str]]:
-        """Open alerts, each at a venue of its own; return their ids and venues."""
+        """Open alerts at different venues; return their ids and venues."""
         found = [(ident, f"v{ident}") for ident, _ in zip(self.ids, range(count), strict=False)]
         now_ns = self.clock.wall_ns()
         changes = {"kind": "balance_drift", "severity": "critical", "ns": now_ns, "text": "BTC differs"}
@@ -171,7 +171,7 @@ def engine_killed(day: Day) -> None:
     day.pass_s(10)
     seen = day.of("gives no sign", began_s)
     day.expect([("Over" in title) for _, title in seen] == [False, True], f"a killed engine: {seen}")
-    day.expect(seen and seen[0][0] - began_s <= SILENCE_S, f"its silence is told late: {seen[:1]}")
+    day.expect(seen and seen[0][0] - began_s <= SILENCE_S, f"its silence is reported late: {seen[:1]}")
 
 
 def engine_ends(day: Day) -> None:

@@ -8,7 +8,6 @@ from arb.app.build import gateway_limits
 from arb.clock import Clock
 from arb.config import Settings
 from arb.config.keys import KeyPlaces
-from arb.config.settings import AUTO
 from arb.core.messages.commands import CancelOrder, SnapshotAccount
 from arb.errors import VenueAuthError, VenueError
 from arb.market.ids import decode
@@ -32,7 +31,7 @@ def watch_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
 
 
 class Resting:
-    """`keys`: the companion's, by venue. Each call opens connections of its own and closes them."""
+    """`keys`: the companion's, by venue. Each call opens its connections and closes them."""
 
     def __init__(self, settings: Settings, keys: Mapping[str, Credentials], clock: Clock, rng: random.Random) -> None:
         self._settings, self._keys, self._clock, self._rng = settings, keys, clock, rng
@@ -42,14 +41,18 @@ class Resting:
 
         A venue that does not answer now is no error: it is asked again when it matters.
         """
-        asyncio.run(self._everywhere(cancel=False))
+        for found in asyncio.run(self._everywhere(cancel=False)):
+            if isinstance(found, BaseException):
+                raise found
 
     def cancel(self) -> tuple[Cleared, ...]:
-        """Cancel our resting orders everywhere; never raises for any answer of a venue."""
-        return asyncio.run(self._everywhere(cancel=True))
+        """Cancel our resting orders everywhere; a fault at one venue, even a bug, ends no cancel at another."""
+        found = zip(self._keys, asyncio.run(self._everywhere(cancel=True)), strict=True)
+        return tuple(one if isinstance(one, Cleared) else _failed(venue, one) for venue, one in found)
 
-    async def _everywhere(self, *, cancel: bool) -> tuple[Cleared, ...]:
-        return tuple(await asyncio.gather(*(self._at(venue, cancel=cancel) for venue in self._keys)))
+    async def _everywhere(self, *, cancel: bool) -> list[Cleared | BaseException]:
+        looks = (self._at(venue, cancel=cancel) for venue in self._keys)
+        return await asyncio.gather(*looks, return_exceptions=True)
 
     async def _at(self, venue: str, *, cancel: bool) -> Cleared:
         gateway = build_gateway(
@@ -83,7 +86,7 @@ class Resting:
 
     async def _ours(self, gateway: OrderGateway) -> tuple[dict[str, OrderReport], str]:
         """Return the open orders that arb placed, by client order id, and why the list may lack some ("": it is whole)."""
-        chosen = gateway.listed if self._settings.run.symbols == AUTO else self._settings.run.symbols
+        chosen = gateway.listed if self._settings.run.chooses else self._settings.run.symbols
         symbols = tuple(symbol for symbol in chosen if symbol in gateway.listed)
         asked = SnapshotAccount(venue=gateway.venue, symbols=symbols, since_ns=self._clock.wall_ns(), cause=0)
         answer = await gateway.snapshot_account(asked)
@@ -93,6 +96,10 @@ class Resting:
             if order.is_open and order.client_order_id is not None and decode(order.client_order_id) is not None
         }
         return found, "" if answer.complete else clean(answer.cause or "the list of orders is incomplete", 200)
+
+
+def _failed(venue: str, error: BaseException) -> Cleared:
+    return Cleared(venue, 0, 0, clean(f"{type(error).__name__}: {error}", 200))
 
 
 def _cancel(order: OrderReport, name: str) -> CancelOrder:

@@ -1,5 +1,6 @@
 """`arb init`: from a few answers to a config.toml that starts."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -67,14 +68,13 @@ def init_command(config: Path | None, as_json: bool, alerts: bool, **given: Any)
     with logging_to(level="error"):
         wanted = _wanted(questions, path, **given)
         receivers = "" if place else _receivers(questions, alerts=alerts)
-        settings = starter.write_starter(path, wanted)
-        if receivers:
-            try:
+        with contextlib.ExitStack() as undo:
+            settings = starter.write_starter(path, wanted)
+            undo.callback(path.unlink, missing_ok=True)
+            if receivers:
                 add_to_env_file(places().file, ALERT_URLS, receivers)
-            except BaseException:
-                path.unlink()
-                raise
-            place = Place.FILE
+                place = Place.FILE
+            undo.pop_all()
     from arb.app.doctor.checks import Result, check_quote
 
     quotes = {wanted.quote}

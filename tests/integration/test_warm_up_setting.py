@@ -1,4 +1,4 @@
-"""`[engine] warm_up`: a run that is told so does no idle work."""
+"""`[engine] warm_up`: "off" means no idle work."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`[watch] cancel`: a stopped live engine's orders that rest at the venues are cancelled, and nobody else's."""
+"""`[watch] cancel`: a stopped live engine's orders that rest at the venues are cancelled, and no others."""
 
 import os
 import signal

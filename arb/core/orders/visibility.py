@@ -121,7 +121,7 @@ class Visibility:
             self.state.incident(IncidentKind.READ_LAG, text, event.t_ns, venue=event.venue)
 
     def lagged(self, venue: str, lag_ns: int, text: str, now_ns: int) -> bool:
-        """Record that an answer of a venue lacks an effect of ours that is `lag_ns` old; return whether that is news."""
+        """Record that a venue's answer lacks our order or fill of `lag_ns` before; return whether that is news."""
         state, account_id = self.state, self.state.venues[venue].account_id
         if lag_ns >= LAG_MAX_NS:
             state.stop_entries(venue, LAG_MAX_NS / NS_PER_S, now_ns)

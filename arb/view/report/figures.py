@@ -11,7 +11,17 @@ import numpy as np
 
 from arb.market.symbol import Symbol
 from arb.store.ledger.columns import Column, Columns
-from arb.view.report.measure import chosen_rows, crowded, of_quote, run_ns, stretches, thinned, traded_slots, whole_sum
+from arb.view.report.measure import (
+    balance_changes,
+    chosen_rows,
+    crowded,
+    of_quote,
+    run_ns,
+    stretches,
+    thinned,
+    traded_slots,
+    whole_sum,
+)
 from arb.view.report.text import WATERFALL, amount, count, percent, routes, span
 
 Figure = dict[str, Any]
@@ -135,7 +145,7 @@ def inventory(executions: Columns, runs: Columns, quote: str | None = None) -> F
     executions, quote = of_quote(executions | {"quote": _assets(executions, "quote")}, quote)
     if not len(executions["id"]):
         return nothing(f"No fills in {quote} yet: trading has moved nothing")
-    moves = {asset: _changes(executions, asset) for asset in [quote, *_most_traded(executions)][:ASSETS_SHOWN]}
+    moves = {asset: balance_changes(executions, asset) for asset in [quote, *_most_traded(executions)][:ASSETS_SHOWN]}
     at_ns, ran = executions["event_ns"], _ran(runs, executions["event_ns"])
     at = {venue: np.asarray(executions["venue"] == venue) for venue in sorted(set(executions["venue"]))}
     ends = {venue: float(moves[quote][mine].sum()) for venue, mine in at.items()}
@@ -248,12 +258,3 @@ def _most_traded(executions: Columns) -> list[str]:
     bases = _assets(executions, "base")
     value = executions["price"] * executions["size"]
     return sorted(set(bases), key=lambda base: -float(value[bases == base].sum()))
-
-
-def _changes(executions: Columns, asset: str) -> Column:
-    """Return by how much each fill changed the balance of `asset` at its venue."""
-    sign = np.where(executions["side"] == "buy", 1.0, -1.0)
-    as_base, as_quote = (_assets(executions, part) == asset for part in ("base", "quote"))
-    traded = sign * executions["size"]
-    charged = np.where(executions["fee_currency"] == asset, executions["fee"], 0.0)
-    return np.asarray(as_base * traded - as_quote * traded * executions["price"] - charged)

@@ -12,7 +12,7 @@ from arb.clock import NS_PER_S
 from arb.market.symbol import Symbol
 from arb.store.ledger.columns import Column, Columns
 from arb.view.report.figures import Figure, level, nothing
-from arb.view.report.measure import chosen_rows, of_quote, stretches, whole_sum
+from arb.view.report.measure import balance_changes, chosen_rows, of_quote, stretches, whole_sum
 from arb.view.report.text import amount
 
 FIRST_REPORTS_NS = 60 * NS_PER_S
@@ -54,7 +54,7 @@ def account_value(
         if asset not in prices:
             without.add(asset)
             continue
-        for held, added in _balances(holdings, executions, symbols, asset, first_ns, at_ns):
+        for held, added in _balances(holdings, executions, asset, first_ns, at_ns):
             value += held * _price(prices[asset], at_ns)
             for ns, size in added:
                 put_in += np.where(at_ns >= ns, size * _price(prices[asset], np.array([ns]))[0], 0.0)
@@ -67,9 +67,9 @@ def account_value(
         lines["without deposits and withdrawals"] = level(at_ns, value - put_in + put_in[0], ran)
     terms = {"in this time": change, "by pairs": earned, "by prices": change - earned - external}
     terms["put in or taken out"] = external
-    told = [f"{_signed(0 if abs(term) < NOISE * abs(value[-1]) else term)} {name}" for name, term in terms.items()]
+    parts = [f"{_signed(0 if abs(term) < NOISE * abs(value[-1]) else term)} {name}" for name, term in terms.items()]
     return {
-        "finding": f"The account is worth {amount(float(value[-1]), quote)}, {told[0]}: {', '.join(told[1:])}",
+        "finding": f"The account is worth {amount(float(value[-1]), quote)}, {parts[0]}: {', '.join(parts[1:])}",
         "quote": quote,
         "lines": lines,
         "without": sorted(without),
@@ -78,10 +78,10 @@ def account_value(
 
 
 def _balances(
-    holdings: Columns, executions: Columns, symbols: dict[str, Symbol], asset: str, first_ns: int, at_ns: Column
+    holdings: Columns, executions: Columns, asset: str, first_ns: int, at_ns: Column
 ) -> Iterator[tuple[Column, list[tuple[int, float]]]]:
     """Yield for each venue its balance of an asset at each of `at_ns`, and what was put in, as `(ns, size)`."""
-    moved = _moved(executions, symbols, asset)
+    moved = balance_changes(executions, asset)
     mine = chosen_rows(holdings, np.asarray(holdings["asset"] == asset))
     for venue in sorted(set(mine["venue"])):
         here = np.asarray(executions["venue"] == venue) & (moved != 0)
@@ -99,17 +99,6 @@ def _balances(
             held,
             [(int(ns), float(step)) for ns, step, of in zip(rows["ns"], steps, noise, strict=True) if abs(step) > of],
         )
-
-
-def _moved(executions: Columns, symbols: dict[str, Symbol], asset: str) -> Column:
-    """Return by how much each fill changed the balance of an asset at its venue."""
-    found = -np.where(executions["fee_currency"] == asset, executions["fee"], 0.0)
-    sign = np.where(executions["side"] == "buy", 1.0, -1.0)
-    for name, symbol in symbols.items():
-        if asset in (symbol.base, symbol.quote):
-            traded = np.where(executions["symbol"] == name, sign * executions["size"], 0.0)
-            found += traded if asset == symbol.base else -traded * executions["price"]
-    return np.asarray(found)
 
 
 def _price(prices: Prices, at_ns: Column) -> Column:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from arb.market.symbol import Symbol
 from arb.store.ledger.columns import Column, Columns
 
 Mask = npt.NDArray[np.bool_]
@@ -66,6 +67,18 @@ def of_quote(columns: Columns, quote: str | None) -> tuple[Columns, str]:
 def chosen_rows(columns: Columns, mask: Mask) -> Columns:
     """Return the rows where `mask` holds."""
     return {name: column[mask] for name, column in columns.items()}
+
+
+def balance_changes(executions: Columns, asset: str) -> Column:
+    """Return by how much each fill, with its fee, changed the balance of an asset at its venue."""
+    found = -np.where(executions["fee_currency"] == asset, executions["fee"], 0.0)
+    sign = np.where(executions["side"] == "buy", 1.0, -1.0)
+    for name in set(executions["symbol"]):
+        base, quote = Symbol.of(name).base_and_quote
+        if asset in (base, quote):
+            traded = np.where(executions["symbol"] == name, sign * executions["size"], 0.0)
+            found += traded if asset == base else -traded * executions["price"]
+    return np.asarray(found)
 
 
 def run_ns(runs: Columns, first_ns: int = 0, last_ns: int = 2**62) -> int:

@@ -64,7 +64,7 @@ def test_clear_venues_are_asked_again_later_since_an_order_may_still_arrive() ->
     assert stepped(guard, NS_PER_S) == []
     assert stepped(guard, NS_PER_S + LATER_NS - 1) == [] and venues.asked == 1
     stepped(guard, NS_PER_S + LATER_NS)
-    # A notice stands, with the sum, until the engine gives signs again.
+    # A notice remains, with the sum, until the engine gives signs again.
     assert stepped(guard, NS_PER_S + 2 * LATER_NS) == [
         "orders of a silent engine rested: gate: 1 cancelled, nothing rests"
     ]

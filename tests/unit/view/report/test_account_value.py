@@ -135,9 +135,9 @@ def test_value_and_deposits_are_those_of_a_slow_reckoning(traded: list[Row], rep
         balances[venue, paid_in] -= fee
     value = sum(size * (mean(prices.values()) if asset == "BTC" else 1) for (_, asset), size in balances.items())
     assert found["lines"]["account value"][-1][1] == pytest.approx(float(value), rel=1e-6)
-    told = re.search(r"([^ ]+) put in or taken out", found["finding"])
-    assert told is not None
-    number = float(told[1].replace("\N{MINUS SIGN}", "-").replace(",", ""))
+    stated = re.search(r"([^ ]+) put in or taken out", found["finding"])
+    assert stated is not None
+    number = float(stated[1].replace("\N{MINUS SIGN}", "-").replace(",", ""))
     assert number == pytest.approx(float(put_in), abs=0.006 if abs(put_in) < 10_000 else 0.6)
 
 
