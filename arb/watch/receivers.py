@@ -43,9 +43,10 @@ class Receiver:
         self.trouble = ""
         self.failures = self.taken = 0
         self._rng = rng
-        self._address = apprise.Apprise.instantiate(url)
+        self._address = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(service_timeout=0))
         self._free_ns = 0
         self._under_way = False
+        self._sending: threading.Thread | None = None
         self._delivered_ns: list[int] = []
         self._outcomes: queue.SimpleQueue[tuple[Message, int, str]] = queue.SimpleQueue()
 
@@ -67,12 +68,26 @@ class Receiver:
         threading.Thread(target=deliver, daemon=True).start()
 
     def deliver(self, title: str, text: str) -> str:
-        """Send a message and wait; return the fault and its remedy, "" for none."""
+        """Send a message and wait, `TIMEOUT_S` at most; return the fault and its remedy, "" for none.
+
+        The bound is ours: the library's own takes a pool, whose threads hold up the end of the process while one hangs.
+        """
         if self._address is None:
             return NO_ADDRESS
+        if self._sending is not None and self._sending.is_alive():
+            return SILENT  # an earlier one hangs still
+        fault: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._sending = threading.Thread(target=lambda: fault.put(self._send(title, text)), daemon=True)
+        self._sending.start()
+        try:
+            return fault.get(timeout=TIMEOUT_S)
+        except queue.Empty:
+            return SILENT
+
+    def _send(self, title: str, text: str) -> str:
         sender = apprise.Apprise(self._address)
         try:
-            result = sender.notify(text, title=title, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT_S)
+            result = sender.notify(text, title=title, body_format=apprise.NotifyFormat.TEXT)
         except Exception as error:  # the library's plug-ins are many, and not ours
             return clean(f"{type(error).__name__}: {error}", 300)
         if result:
