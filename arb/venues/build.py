@@ -9,7 +9,7 @@ import msgspec
 
 from arb.clock import Clock
 from arb.core.books.books import Books
-from arb.core.state.budget import PlaceRate
+from arb.core.state.budget import ROOM_OF_AN_ENTRY, PlaceRate
 from arb.core.state.engine_state import VenueProfile
 from arb.errors import ConfigError
 from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
@@ -234,9 +234,11 @@ def venue_profile(
         return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses expired orders
     pacing = trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
+    per_symbol = pacing.place_per_symbol
+    for_others = 0 if per_symbol else ROOM_OF_AN_ENTRY
     return VenueProfile(
         spec.name,
-        PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol),
+        PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, per_symbol, for_others),
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
         max_orders_per_minute=max_orders_per_minute,

@@ -19,7 +19,7 @@ from arb.core.messages.commands import SnapshotAccount
 from arb.core.messages.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
 from arb.core.messages.settings import CoinRule, Limits
 from arb.core.risk.stops import known_stops
-from arb.core.state.budget import TOKENS_PER_VENUE
+from arb.core.state.budget import ROOM_OF_AN_ENTRY
 from arb.core.state.control import Control
 from arb.core.state.identity import RouteIdentities
 from arb.core.strategies.drill import DrillSizes
@@ -181,7 +181,7 @@ class AccountExam:
                 profile.place_rate,
                 chosen.max_orders_per_minute,
                 settings.limits.max_open_pairs,
-                TOKENS_PER_VENUE,
+                ROOM_OF_AN_ENTRY,
             ),
             checks.check_dead_man(venue, has_switch=self._gateway.has_dead_man, dedicated=chosen.dedicated_account),
             checks.check_coins(venue, self._unproved(), len(self._symbols)),

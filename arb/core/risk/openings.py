@@ -78,7 +78,8 @@ class Openings:
             return Answer(reason=Reason.PAIR_IN_FLIGHT)
         if any(state.books.impacted(*key) for key in keys):  # a closed pair took levels that these books may still show
             return Answer(reason=Reason.OWN_IMPACT)
-        if not state.budget.try_enter(venues_of(keys), group_in(keys), manager.hedges_held, now_ns):
+        again = isinstance(opening, PairOpening) and opening.again
+        if not state.budget.try_enter(venues_of(keys), group_in(keys), manager.hedges_held, now_ns, again=again):
             return Answer(reason=Reason.RATE_BUDGET)
         return None
 

@@ -3,7 +3,7 @@
 An edge is refused rather than sent into a venue's rate limit. Sent placements are counted in a sliding window per metered
 scope (a venue and symbol, or a whole venue). An entry needs room for its leg and a hedge at both venues; only the leg is
 counted. An open pair holds the room for its hedge until it sends one there or closes, so an entry never takes it. Repairs are
-counted and never refused.
+counted and never refused. Where all symbols share a window, an edge that was traded already leaves a part of it to other edges.
 """
 
 from collections import deque
@@ -13,18 +13,22 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 
-TOKENS_PER_VENUE = 2
+ROOM_OF_AN_ENTRY = 2
 """Placements that a venue must have room for at an entry: its leg, and one hedge."""
 Held = Callable[[str, str], int]
 """How many hedges open pairs hold room for at a venue: of one symbol, or of all for "" (`TradeTable.hedges_held`)."""
 
 
 class PlaceRate(msgspec.Struct, frozen=True):
-    """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together."""
+    """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together.
+
+    `for_others` (0 <= it <= `count` - 2): how many of them the second and later pairs on one edge leave free.
+    """
 
     count: int
     window_ms: int
     per_symbol: bool = True
+    for_others: int = 0
 
 
 class RateBudget:
@@ -34,15 +38,18 @@ class RateBudget:
         self._rates = rates
         self._taken: dict[tuple[str, PlaceRate, str], deque[int]] = {}
 
-    def try_enter(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> bool:
-        """Count a leg at every venue where each has room for a hedge as well, or count none and return False."""
-        if self.free_ns(venues, symbol, held, now_ns) > now_ns:
+    def try_enter(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int, *, again: bool = False) -> bool:
+        """Count a leg at every venue where each has room for a hedge as well, or count none and return False.
+
+        `again`: the edge was traded already.
+        """
+        if self.free_ns(venues, symbol, held, now_ns, again=again) > now_ns:
             return False
         for venue in venues:
             self.take(venue, symbol, now_ns)
         return True
 
-    def free_ns(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> int:
+    def free_ns(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int, *, again: bool = False) -> int:
         """Return when every venue has room for an entry if nothing is sent meanwhile, `now_ns` where all have it.
 
         Where only held room blocks it, a pair that closes ends that: the answer is a window later at most.
@@ -50,7 +57,8 @@ class RateBudget:
         free_ns = now_ns
         for venue in venues:
             for rate, window in self._windows(venue, symbol, now_ns):
-                over = len(window) + held(venue, symbol if rate.per_symbol else "") + TOKENS_PER_VENUE - rate.count
+                room = ROOM_OF_AN_ENTRY + (rate.for_others if again else 0)
+                over = len(window) + held(venue, symbol if rate.per_symbol else "") + room - rate.count
                 if over > 0:
                     first_ns = window[over - 1] if over <= len(window) else now_ns
                     free_ns = max(free_ns, first_ns + rate.window_ms * NS_PER_MS)

@@ -32,12 +32,14 @@ class PairOpening(msgspec.Struct, frozen=True):
     """Open an arbitrage pair: both legs of `plan` on `route`, as IOC orders: each may fill in part, the venue cancels the rest.
 
     `opportunity_id`: the row that the pair is traded on, if any; `opportunity` makes that row once the orders have left.
+    `again`: an earlier pair was opened on the same row.
     """
 
     route: Route
     plan: Plan
     opportunity_id: int | None = None
     opportunity: Callable[[], OpportunityRecord] | None = None
+    again: bool = False
 
     @property
     def keys(self) -> Keys:

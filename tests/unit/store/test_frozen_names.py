@@ -202,7 +202,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
     RepairPolicy: "on_single_leg? leg_loss_max_bps? emergency_market?",
     VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute? fee_asset_prices_quote?",
-    PlaceRate: "count window_ms per_symbol?",
+    PlaceRate: "count window_ms per_symbol? for_others?",
     HealthLimits: "window_s? acks_min? ack_p95_degraded_ms? ack_p95_quarantined_ms? rejects_degraded? rejects_quarantined?"
     " unknowns_degraded? unknowns_quarantined? maintenance_degraded? maintenance_quarantined? drops_degraded?"
     " drops_quarantined? gaps_degraded? gaps_quarantined? unread_degraded? unread_quarantined?"

@@ -231,7 +231,7 @@ class Detector(Stepwise):
             answer = yield from self._check(route, best, seen, now_ns)
             pair_id = None
             if isinstance(answer, Plan):
-                yield PairOpening(route, answer, seen.id, partial(self._traded, route, seen, now_ns))
+                yield PairOpening(route, answer, seen.id, partial(self._traded, route, seen, now_ns), seen.traded)
                 pair_id, answer = self.answer.trade_id, self.answer.reason or answer
             if isinstance(answer, Reason):
                 self.episodes.judge(seen, answer, now_ns)
@@ -258,7 +258,8 @@ class Detector(Stepwise):
             self.refused.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
         for route, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
-                self.refused.keep(route, answer, judgement.refused.get(route), now_ns)
+                again = self.episodes.is_traded(route)
+                self.refused.keep(route, answer, judgement.refused.get(route), now_ns, again=again)
             elif pair_id is not None:
                 self._dry_funds.opened(route, now_ns)
                 asks, bids = self.state.books.sides(route)

@@ -58,6 +58,10 @@ class Episodes:
     def is_open(self, route: Route) -> bool:
         return route in self._open
 
+    def is_traded(self, route: Route) -> bool:
+        """Return whether the edge of a route is open and was traded."""
+        return route in self._open and self._open[route].traded
+
     def reason(self, route: Route) -> Reason | None:
         """Return why the edge of a route was not taken at its best instant; None where no episode is open, or it was taken."""
         episode = self._open.get(route)

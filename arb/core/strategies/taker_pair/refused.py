@@ -27,12 +27,16 @@ _LOOK_AGAIN_MS = 50
 
 
 class Refused(NamedTuple):
-    """A refusal: its reason, since when it holds, its basis, and when to judge again (0: at an event)."""
+    """A refusal: its reason, since when it holds, its basis, when to judge again (0: at an event).
+
+    `again`: its edge was traded already.
+    """
 
     reason: Reason
     since_ns: int
     basis: object
     due_ns: int
+    again: bool
 
 
 class RefusedRoutes:
@@ -50,16 +54,24 @@ class RefusedRoutes:
         return self._refused.pop(route, None)
 
     def keep(
-        self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
+        self,
+        route: Route,
+        reason: Reason,
+        before: Refused | None,
+        now_ns: int,
+        found: Sequence[bool] | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         """Keep a refused route until its blocker is gone; `before` is the result of `forget`. Prices are no blocker.
 
-        `found`: the basis as it was when refused; a pair that was opened since may have changed it.
+        `found`: the basis as it was when refused; a pair that was opened since may have changed it. `again`: see `Refused`.
         """
-        basis = self._basis(route, reason, now_ns) if found is None else found
+        basis = self._basis(route, reason, now_ns, again) if found is None else found
         if basis is not None:
             since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
-            self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
+            due_ns = self._due_ns(route, reason, since_ns, now_ns, again)
+            self._refused[route] = Refused(reason, since_ns, basis, due_ns, again)
 
     def refusal(self, route: Route) -> Reason | None:
         refused = self._refused.get(route)
@@ -70,7 +82,8 @@ class RefusedRoutes:
         return [
             route
             for route, refused in self._refused.items()
-            if self._basis(route, refused.reason, now_ns) != refused.basis or 0 < refused.due_ns <= now_ns
+            if self._basis(route, refused.reason, now_ns, refused.again) != refused.basis
+            or 0 < refused.due_ns <= now_ns
         ]
 
     def next_ns(self) -> int | None:
@@ -89,7 +102,7 @@ class RefusedRoutes:
             sell_fee_funds=fee_funds(state, sell) if sell.buy_fee_in is FeeIn.OTHER else None,
         )
 
-    def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
+    def _basis(self, route: Route, reason: Reason, now_ns: int, again: bool) -> object:
         """Return the present basis of a refusal; None for a reason that only prices can end."""
         state, symbol, venues = self.state, route.group, route.venues
         match reason:
@@ -102,7 +115,7 @@ class RefusedRoutes:
             case Reason.PAIR_IN_FLIGHT:
                 return [key in self.orders.busy for key in route]
             case Reason.RATE_BUDGET:
-                return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns) > now_ns
+                return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns, again=again) > now_ns
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(*key) for key in route]
             case Reason.EDGE_BELOW_THRESHOLD if state.bands.skews:
@@ -111,10 +124,10 @@ class RefusedRoutes:
                 return self.blockers.reason(route, now_ns) or ""
         return None
 
-    def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
+    def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int, again: bool) -> int:
         state, symbol, venues = self.state, route.group, route.venues
         if reason is Reason.RATE_BUDGET:
-            return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns)
+            return state.budget.free_ns(venues, symbol, self.orders.hedges_held, now_ns, again=again)
         if reason is Reason.VENUE_HALTED:
             until_ns = max(state.venues[venue].blocked_until_ns(source) for venue in venues for source in TIMED)
             return until_ns + 1 if until_ns > now_ns else 0

@@ -356,6 +356,16 @@ def test_room_that_open_pairs_hold_for_hedges_is_refused_to_entries_and_free_onc
     assert enters(windows, ("bitget",), "ETH/USDT", 1, lambda venue, _: two_open[venue])
 
 
+def test_the_second_pair_on_one_edge_leaves_the_room_of_an_entry_to_other_edges() -> None:
+    windows = RateBudget({"bitget": (PlaceRate(5, 500, per_symbol=False, for_others=2),)})
+    assert windows.try_enter(("bitget",), "BTC/USDT", nothing_held, 0)
+    assert windows.try_enter(("bitget",), "BTC/USDT", nothing_held, 0, again=True)
+    assert not windows.try_enter(("bitget",), "BTC/USDT", nothing_held, 0, again=True)
+    assert windows.free_ns(("bitget",), "BTC/USDT", nothing_held, 0, again=True) == 500 * NS_PER_MS
+    assert windows.free_ns(("bitget",), "ETH/USDT", nothing_held, 0) == 0
+    assert windows.try_enter(("bitget",), "ETH/USDT", nothing_held, 0)
+
+
 def test_where_only_held_room_is_in_the_way_it_is_looked_at_again_within_a_window() -> None:
     assert budget().free_ns(("bitget",), "BTC/USDT", lambda *_: 3, 7) == 7 + 500 * NS_PER_MS
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from arb.clock import NS_PER_MS
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import (
     BalancesReported,
@@ -21,9 +22,11 @@ from arb.core.messages.events import (
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import OpportunityOutcome, OpportunityRecord
 from arb.core.messages.settings import Limits, Timing
+from arb.core.state.budget import PlaceRate, RateBudget
+from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.arena import BookState
 from arb.market.instrument import Instrument
-from tests.builders import Bench, D, a_balance, an_instrument
+from tests.builders import START_NS, Bench, D, a_balance, an_instrument
 from tests.unit.core.trades.test_trade import crossed, fill
 
 BIG = Limits(min_net_quote=D(0), min_edge_bps=D(1))
@@ -225,6 +228,26 @@ def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
         bench.end_episodes()
     assert taken == 38  # 19 pairs: a leg each of 20 per second and venue, and room for the hedge of the last one
     assert bench.not_taken().get(Reason.RATE_BUDGET, 0) > 0
+
+
+def test_an_edge_that_was_traded_leaves_the_room_of_an_entry_to_other_edges_where_symbols_share_a_window() -> None:
+    listed = [an_instrument(venue, symbol) for symbol in ("BTC/USDT", "ETH/USDT") for venue in ("gate", "okx")]
+    bench = Bench(limits=BIG, instruments=listed, balances={"USDT": "100000", "BTC": "100", "ETH": "100"})
+    shared = PlaceRate(4, 1000, per_symbol=False, for_others=2)
+    bench.engine.state.budget = RateBudget(dict.fromkeys(bench.venues, (shared,)))
+    buy, sell = crossed(bench)
+    fill(bench, buy, "1")
+    fill(bench, sell, "1")
+    bench.wait_ms(1)
+    edge(bench)
+    assert len(bench.placed()) == 2, "the second pair waits"
+    strategy = bench.engine.strategy
+    assert isinstance(strategy, Detector)
+    assert strategy.refused.next_ns() == START_NS + 1001 * NS_PER_MS, "until an order leaves the window"
+    bench.quote("gate", "99.9x5", "100x1", "ETH/USDT")
+    bench.quote("okx", "101x1", "101.2x5", "ETH/USDT")
+    bench.drain()
+    assert [leg.symbol for leg in bench.placed()[2:]] == ["ETH/USDT"] * 2
 
 
 def test_a_lost_feed_closes_the_episodes_of_its_books() -> None:
