@@ -313,8 +313,8 @@ ANSWER_WITHIN_S = 5.0
 
 
 def recorded_journal(db_url: str) -> Path | None:
-    """Return the journal's path recorded in a ledger on PostgreSQL; None when it does not answer within seconds, or has
-    none.
+    """Return the journal's path recorded in a ledger on PostgreSQL; None when it does not answer within seconds, has none,
+    or is refused (`ConfigError`).
 
     A SQLite ledger is not asked: its journal is next to it, and a copy would name that of the original. The caller may
     need nothing else of a ledger, so its tables are not loaded for this.
@@ -326,7 +326,7 @@ def recorded_journal(db_url: str) -> Path | None:
     def read() -> None:
         engine = open_engine(db_url)
         try:
-            with suppress(DBAPIError), engine.connect() as connection:
+            with suppress(DBAPIError, ConfigError), engine.connect() as connection:
                 named = connection.execute(text("SELECT journal_path FROM projection")).scalars().first()
                 found.extend([Path(named)] if named else [])
         finally:

@@ -9,7 +9,7 @@ import pytest
 
 from arb.errors import ConfigError, StoreError
 from arb.store.ledger.bounded import bounded
-from arb.store.ledger.database import open_engine
+from arb.store.ledger.database import open_engine, recorded_journal
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.read_only import ReadOnlyLedger, connections
@@ -114,3 +114,4 @@ def test_a_database_that_cannot_hold_every_text_is_refused(encoding: str, postgr
     url = postgres_server.get_uri(name).replace("postgresql://", "postgresql+psycopg://", 1)
     with pytest.raises((ConfigError, StoreError), match=f"its encoding is {encoding}.*ENCODING 'UTF8'"):
         upgrade(url)
+    assert recorded_journal(url) is None
