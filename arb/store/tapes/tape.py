@@ -40,6 +40,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
 _GZIP_LEVEL = 1
 _CHUNK_BYTES = 1 << 17
+PIECE_MAX = 4 << 20
+"""Bytes of text in one piece: 128 KiB may unzip to 130 MB of empty lines, whose list takes a gigabyte."""
 # 16 added to the window size asks zlib for the gzip format.
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _Corrupt: type[Exception] = zlib_ng.error  # type: ignore[assignment]  # its stub calls the class an instance
@@ -145,16 +147,16 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
     turns out to be cut or corrupt.
     """
     unzipper = zlib_ng.decompressobj(_GZIP_WINDOW)
-    begun = ended = padded = False
+    begun = ended = padded = full = False
     for chunk in raw:
         data = chunk
-        while data:
+        while data or full:
             if ended and not begun and data.startswith(b"\0"):  # copies by blocks append them
                 padded, data = True, data.lstrip(b"\0")
                 continue
             before = unzipper.copy()  # type: ignore[attr-defined]  # its stub leaves it out
             try:
-                text = unzipper.decompress(data)
+                text = unzipper.decompress(data, PIECE_MAX)
             except _Corrupt as fault:
                 with contextlib.suppress(_Corrupt):
                     for at in range(len(data)):
@@ -162,9 +164,9 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
                 raise zlib.error(str(fault)) from None
             begun = True
             yield text
-            data = b""
+            data, full = unzipper.unconsumed_tail, len(text) == PIECE_MAX
             if unzipper.eof:
-                data = unzipper.unused_data
+                data, full = unzipper.unused_data, False
                 unzipper, begun, ended = zlib_ng.decompressobj(_GZIP_WINDOW), False, True
     if begun:
         raise EOFError("the compressed data end early")

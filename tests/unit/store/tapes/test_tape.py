@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arb.errors import ConfigError, StoreError
 from arb.store.tapes.line import TapeLine
-from arb.store.tapes.tape import TapeFile, read_tape
+from arb.store.tapes.tape import PIECE_MAX, TapeFile, read_tape, tape_pieces
 
 GOOD = '{"t":1619093533.765146,"venue":"gate","kind":"ws","url":"wss://x","raw":"{\\"a\\":1}"}\n'
 
@@ -78,6 +78,14 @@ def test_a_corrupt_gzip_file_gives_up_every_line_before_the_fault(tmp_path: Path
 def test_gzip_members_one_after_another_are_one_tape(tmp_path: Path) -> None:
     path = written(tmp_path / "a.gz", gzip.compress(GOOD.encode()) + gzip.compress(2 * GOOD.encode()))
     assert len(list(read_tape(path))) == 3
+
+
+@pytest.mark.parametrize("size", [PIECE_MAX - 1, PIECE_MAX, PIECE_MAX + 1, 40 * PIECE_MAX])
+def test_a_small_file_that_unzips_to_a_flood_of_lines_is_read_in_small_pieces(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "flood.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n" * size) * 2)
+    pieces = [len(piece) for piece in tape_pieces(path, lambda: 0)]
+    assert (max(pieces), sum(pieces)) == (min(size, PIECE_MAX), 2 * size)
 
 
 def test_garbage_inside_gzip_is_an_error_and_no_crash(tmp_path: Path) -> None:
