@@ -103,7 +103,11 @@ def build_gateway(
         others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
-        pacer=Pacer(limits.pacing or trading.pacing, clock),
+        pacer=Pacer(
+            limits.pacing or trading.pacing,
+            clock,
+            AddressAllowance(spec.weight_per_minute, clock) if spec.weight_per_minute else None,
+        ),
         clock=clock,
         rng=rng,
         account_id=account_id(spec.name, credentials, sandbox_id),
