@@ -122,12 +122,12 @@ SPEC = VenueSpec(
     ),
     used_by_default=False,
     trading=Trading(
-        # "Unfilled Order Count": 50 orders in 10 s and 160,000 a day by the document's example (accounts have twice the first
-        # today), in fixed intervals of the venue's clock. A fill gives its order back, which nothing here counts on.
+        # "Unfilled Order Count": 50 orders in 10 s and 160,000 a day by the documents' examples, in fixed intervals of the
+        # venue's clock; five pieces may arrive in one of 10 s. A fill gives its order back, which nothing here counts on.
         # Other requests go by the weight that is 6000 a minute: these have about half of it, the books' snapshots most of the
         # rest, and orders and cancels that succeed weigh nothing. One placement in reserve, see `gate/spec.py`.
         pacing=PacingLimits(
-            place=Budget(45, 10_000, 1),
+            place=Budget(9, 2500, 1),
             cancel=Budget(20, 1000),
             read=Budget(2, 500),
             reads={

@@ -68,9 +68,16 @@ def test_with_all_placements_used_repairs_wait_for_the_next_interval_of_the_venu
 
 def test_what_a_fill_gives_back_is_not_counted_on() -> None:
     bench = Bench()
-    assert [bench.entry() for _ in range(45)] == [True] * 44 + [False]
+    assert [bench.entry() for _ in range(9)] == [True] * 8 + [False]
     bench.hear(200, PLACED, {"x-mbx-order-count-10s": "3"})
     assert not bench.entry()
+
+
+def test_as_many_placements_as_the_pace_allows_fit_into_an_interval_however_they_arrive() -> None:
+    assert SPEC.trading is not None
+    pace, interval = SPEC.trading.pacing.place, SPEC.trading.pacing.counted[0]
+    pieces = interval.window_ms // pace.window_ms + 1  # one of them began before the interval, and was late
+    assert pieces * pace.count <= interval.count < interval.of
 
 
 def test_too_many_orders_stop_orders_for_as_long_as_the_venue_asks_and_no_query_or_cancel() -> None:
