@@ -67,8 +67,9 @@ def build_gateway(
     network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
     expiry_proved: bool = False,
+    address: AddressAllowance | None = None,
 ) -> VenueGateway:
-    """Return the gateway of one account.
+    """Return the gateway of one account; `address`: shared with the venue's public connections, where requests weigh.
 
     Raises `ConfigError` for a venue without order support, a key without its passphrase, and orders over a websocket at a
     venue that has no adapter for it.
@@ -106,7 +107,7 @@ def build_gateway(
         pacer=Pacer(
             limits.pacing or trading.pacing,
             clock,
-            AddressAllowance(spec.weight_per_minute, clock) if spec.weight_per_minute else None,
+            (address or AddressAllowance(spec.weight_per_minute, clock)) if spec.weight_per_minute else None,
         ),
         clock=clock,
         rng=rng,

@@ -4,21 +4,26 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_S, ManualClock
 from arb.core.messages.commands import CancelOrder, QueryOrder
 from arb.core.messages.events import OrderAccepted, OrderRejected, OutcomeUnknown
+from arb.market.order import Outcome
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.kit.base import PlaceAnswer
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.outcome import Verdict
+from arb.venues.kit.rules.pacing import AddressAllowance
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
 from arb.venues.transport.request import HttpRequest
+from arb.venues.transport.retry import Trouble
 from tests.unit.venues.binance.test_trade import placed
 from tests.unit.venues.test_dialects import an_order
 from tests.unit.venues.test_site_headers import Nowhere
@@ -81,18 +86,23 @@ ANSWERS: dict[str, tuple[Callable[[], HttpAnswer], type[PlaceAnswer]]] = {
 }
 
 
-def told(venue: Venue) -> PlaceAnswer:
-    """Send one order by each way there is, then ask and cancel until all is known; return the order's answer."""
-    clock = a_clock()
-    gateway: VenueGateway = build_gateway(
-        spec_of("binance"),
-        spec_of("binance").production,
-        Credentials(key="key", secret="secret"),
+def built(venue: Venue, clock: ManualClock, name: str = "binance", **more: Any) -> VenueGateway:
+    return build_gateway(
+        spec_of(name),
+        spec_of(name).production,
+        Credentials(key="key", secret="secret", passphrase="phrase"),
         clock=clock,
         rng=random.Random(1),
         limits=GatewayLimits(symbols=("BTC/USDT",)),
         network=venue,
+        **more,
     )
+
+
+def told(venue: Venue) -> PlaceAnswer:
+    """Send one order, then ask and cancel as if its outcome stayed unknown; return the order's answer."""
+    clock = a_clock()
+    gateway = built(venue, clock)
 
     async def story() -> PlaceAnswer:
         gateway._dialect.learn({"BTCUSDT": "BTC/USDT"})
@@ -123,6 +133,18 @@ def test_no_answer_and_no_doubt_sends_an_id_again(name: str) -> None:
     assert type(told(venue)) is event
     assert venue.orders == ["arb1"]
     assert {request.method for request in venue.requests} == {"POST", "GET", "DELETE"}
+
+
+@pytest.mark.parametrize(("name", "code"), [("binance", "rate_budget"), ("okx", "not_sent")])
+def test_a_ban_that_a_public_request_met_stops_entries_where_requests_weigh(name: str, code: str) -> None:
+    clock = a_clock()
+    address = AddressAllowance(spec_of(name).weight_per_minute, clock)
+    banned = Verdict(outcome=Outcome.REJECTED, trouble=Trouble.BUSY, retry_after_s=120.0)
+    address.obey(banned, {}, clock.wall_ns())
+    found = built(Venue(lambda: raised(NeverSent("no route"))), clock, name, address=address).prepare(
+        msgspec.structs.replace(ORDER, venue=name)
+    )
+    assert isinstance(found, OrderRejected) and found.code == code  # no connection is ready, which is asked for later
 
 
 def test_an_accepted_order_is_known_by_its_answer() -> None:

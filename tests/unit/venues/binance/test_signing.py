@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import ccxt.async_support as stock
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -22,8 +23,12 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, ManualClock
 from arb.errors import ConfigError
 from arb.venues.binance.signing import GuardedBinance, query_text, sealer_of
+from arb.venues.binance.trade import BinanceTrade
 from arb.venues.kit.call import Call, RequestError
+from arb.venues.kit.order_form import OrderForms
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
+from arb.venues.transport.request import render
+from tests.unit.venues.test_dialects import an_order
 
 NOW_MS = 1_499_827_319_559
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -184,6 +189,16 @@ def test_an_ed25519_signature_is_base64_and_percent_encoded(text: str) -> None:
     public = load_pem_private_key(ED25519.encode(), None).public_key()
     assert isinstance(public, ed25519.Ed25519PublicKey)
     public.verify(b64decode(decoded), signed.encode())  # raises for a wrong one
+
+
+def test_an_order_by_a_form_is_signed_by_the_private_key_too() -> None:
+    venue, form_of = a_venue(ED25519), BinanceTrade(has_key=True).place
+    command = msgspec.structs.replace(
+        an_order(), price=Decimal(30_000), size=Decimal("0.01"), expires_ns=(NOW_MS + 900) * NS_PER_MS
+    )
+    form = OrderForms(form_of, venue.order_form).make(command)
+    by_form = venue.order(form, command, venue.wall_clock.wall_ns(), venue.wall_clock.monotonic_ns())
+    assert by_form == render(venue.signed(form_of(command))).data
 
 
 def test_a_private_key_may_be_written_in_one_line() -> None:

@@ -197,6 +197,10 @@ def test_a_state_is_open_or_ended(status: str, is_open: bool) -> None:
     assert (report.is_open, report.avg_price) == (is_open, None)
 
 
+def test_a_cost_that_the_venue_does_not_know_gives_no_price() -> None:
+    assert a_dialect().report(placed(cummulativeQuoteQty="-1", fills=None)).avg_price is None
+
+
 def a_cancel(number: str | None) -> CancelOrder:
     return CancelOrder(cause=1, venue="binance", symbol="BTC/USDT", client_order_id="arb1", venue_order_id=number)
 
