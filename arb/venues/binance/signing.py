@@ -106,12 +106,11 @@ class GuardedBinance(GuardedClient, ccxt.pro.binance):
 
     def signed(self, call: Call) -> HttpRequest:
         url = self._url(call)
-        if call.api[0] == "public":
-            return HttpRequest(
-                call.method, f"{url}?{query_text(call.params)}" if call.params else url, dict(self.site_headers)
-            )
         if call.method != "GET":
             self._admit(call)
+        if call.api[0] == "public":
+            query = f"?{query_text(call.params)}" if call.params else ""
+            return HttpRequest(call.method, url + query, dict(self.site_headers))
         self._check_credentials()
         now_ms = self.milliseconds()
         window_ms = USUAL_WINDOW_MS

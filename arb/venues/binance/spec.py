@@ -124,8 +124,8 @@ SPEC = VenueSpec(
     trading=Trading(
         # "Unfilled Order Count": 50 orders in 10 s and 160,000 a day by the documents' examples, in fixed intervals of the
         # venue's clock; five pieces may arrive in one of 10 s. A fill gives its order back, which nothing here counts on.
-        # Other requests go by the weight that is 6000 a minute: these have about half of it, the books' snapshots most of the
-        # rest, and orders and cancels that succeed weigh nothing. One placement in reserve, see `gate/spec.py`.
+        # Of the 6000 that requests may weigh in a minute each kind's pace takes at most two fifths; all wait at nine tenths;
+        # orders and cancels that succeed weigh nothing. One placement in reserve, see `gate/spec.py`.
         pacing=PacingLimits(
             place=Budget(9, 2500, 1),
             cancel=Budget(20, 1000),

@@ -103,10 +103,10 @@ def test_the_minutes_weight_stops_questions_and_not_orders_and_cancels_which_wei
     assert bench.waited_s("GET order", Priority.QUERY) == pytest.approx(left_s(60), abs=0.1)
 
 
-def test_no_question_at_its_pace_uses_the_whole_weight_of_an_address() -> None:
+def test_a_question_at_its_pace_uses_two_fifths_of_the_weight_at_most() -> None:
     assert SPEC.trading is not None and SPEC.snapshots is not None
-    weights = {"order": 4, "openOrders": 6, "allOrders": 20, "account": 20}
+    weights = {"order": 4, "openOrders": 6, "allOrders": 20, "myTrades": 20, "account": 20, "account/commission": 20}
     pacing = SPEC.trading.pacing
     for path, weight in weights.items():
         budget = pacing.of(f"GET {path}")
-        assert budget.count * 60_000 / budget.window_ms * weight <= SPEC.weight_per_minute * 9 / 10, path
+        assert budget.count * 60_000 / budget.window_ms * weight <= SPEC.weight_per_minute * 2 / 5, path

@@ -108,6 +108,7 @@ def test_orders_the_user_did_not_allow_are_not_signed(change: dict[str, Any], co
         ("POST", "asset/transfer", "sapi"),
         ("POST", "order", "sapi"),
         ("POST", "order", "fapiPrivate"),
+        ("POST", "order", "public"),
         ("DELETE", "openOrders", "private"),
         ("POST", "order/cancelReplace", "private"),
         ("PUT", "order/amend/keepPriority", "private"),
