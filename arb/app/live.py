@@ -10,10 +10,11 @@ from arb.clock import Clock
 from arb.config import Settings
 from arb.errors import CheckFailed, ConfigError
 from arb.live.embedded import Sandbox
-from arb.venues.build import build_gateway
+from arb.venues.build import NOBODY_ELSE, build_gateway
 from arb.venues.kit.addresses import origins_of
 from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.rules.pacing import AddressAllowance
 from arb.venues.registry import spec_of
 from arb.venues.transport.address import LOOPBACK, Origin
 from arb.venues.transport.network import Network
@@ -27,8 +28,11 @@ def build_live_gateways(
     rng: random.Random,
     network: Network,
     sandbox_id: str | None,
+    addresses: Mapping[str, AddressAllowance] = NOBODY_ELSE,
 ) -> dict[str, OrderGateway]:
     """Return a gateway to every site with the user's key; `sandbox_id`: a sandbox simulates the venues.
+
+    `addresses`: shared with the venues' public connections.
 
     An order's expiry is unproved at first: neither that the venue obeys it nor that this account has seen that.
     """
@@ -43,6 +47,7 @@ def build_live_gateways(
             sandbox_id=sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),
+            address=addresses.get(venue),
         )
         for venue, site in sites.items()
     }

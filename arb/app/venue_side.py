@@ -198,7 +198,9 @@ class VenueSide:
             )
             return dict(self.paper)
         if self._options.mode is Mode.LIVE:
-            return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, sandbox_id)
+            return build_live_gateways(
+                settings, self._sites, self._keys, clock, rng, network, sandbox_id, self._addresses
+            )
         assert sandbox is not None
         return build_sandbox_gateways(settings, sandbox, clock, rng, network)
 

@@ -67,8 +67,9 @@ def build_gateway(
     network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
     expiry_proved: bool = False,
+    address: AddressAllowance | None = None,
 ) -> VenueGateway:
-    """Return the gateway of one account.
+    """Return the gateway of one account; `address`: shared with the venue's public connections, where requests weigh.
 
     Raises `ConfigError` for a venue without order support, a key without its passphrase, and orders over a websocket at a
     venue that has no adapter for it.
@@ -103,7 +104,11 @@ def build_gateway(
         others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
-        pacer=Pacer(limits.pacing or trading.pacing, clock),
+        pacer=Pacer(
+            limits.pacing or trading.pacing,
+            clock,
+            (address or AddressAllowance(spec.weight_per_minute, clock)) if spec.weight_per_minute else None,
+        ),
         clock=clock,
         rng=rng,
         account_id=account_id(spec.name, credentials, sandbox_id),

@@ -83,5 +83,5 @@ def test_every_venue_that_takes_orders_has_a_page_with_its_regions_and_codes(spe
     for site in spec.sites:
         assert site.environment == "production" or f'"{site.environment}"' in page, site
         assert site.region == "global" or f'region = "{site.region}"' in page, site
-    named = set(re.findall(r"`([A-Z_]{6,}|\d{5})`", page.partition("| code |")[2]))
+    named = set(re.findall(r"`([A-Z_]{6,}|-\d{4}|\d{5})`", page.partition("| code |")[2]))
     assert named & set(spec.outcomes.key_troubles), "codes that a refused key meets"

@@ -30,7 +30,7 @@ MINUTE_S = 60
 BANNED_AFTER = 10
 """So many requests after the first 429 of a minute are answered by 418."""
 BAN_S = 120
-WEIGHTS = {"/time": 1, "/exchangeInfo": 20, "/ticker/24hr": 80, "/ticker/bookTicker": 4}
+WEIGHTS = {"/time": 1, "/exchangeInfo": 20, "/ticker/24hr": 80, "/ticker/bookTicker": 4, "/account": 20}
 MESSAGES_A_SECOND = 5
 MESSAGE_BYTES_MAX = 4096
 STREAMS_MAX = 1024
@@ -83,13 +83,13 @@ class Binance(FetchedServer):
     # REST.
 
     def routes(self) -> list[web.RouteDef]:
-        """See `VenueServer`: beside combined streams there are raw ones, and beside `/api` what is shown to a key."""
+        """See `VenueServer`: beside combined streams there are raw ones, and what is shown to a key."""
         signed = binance_routes(self.clock.wall_ms).items()
         return [
             *super().routes(),
             web.get("/ws", self._websocket),
             web.get("/ws/{name}", self._websocket),
-            *(web.get(f"/sapi/v1{path}", self._rest(f"/sapi/v1{path}", ask)) for path, ask in signed),
+            *(web.get(path, self._rest(path.removeprefix(self.api), ask)) for path, ask in signed),
         ]
 
     def rest_routes(self) -> dict[str, Callable[[web.Request], Any]]:

@@ -158,7 +158,7 @@ def bybit_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request],
 
 
 def binance_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request], Any]]:
-    """Return what answers, by the path below `/sapi/v1`."""
+    """Return what answers, by its whole path."""
 
     def guarded(answer: Callable[[str], Any]) -> Callable[[web.Request], Any]:
         def ask(request: web.Request) -> Any:
@@ -188,7 +188,13 @@ def binance_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request
             for asset, chains in ADDRESSES.items()
         ]  # fmt: skip
 
-    return {"/account/apiRestrictions": guarded(rights), "/capital/config/getall": guarded(coins)}
+    account = {"canTrade": True, "canWithdraw": True, "canDeposit": True, "accountType": "SPOT", "balances": [],
+               "permissions": ["SPOT"], "uid": 354937868}  # fmt: skip
+    return {
+        "/sapi/v1/account/apiRestrictions": guarded(rights),
+        "/sapi/v1/capital/config/getall": guarded(coins),
+        "/api/v3/account": guarded(lambda _: account),
+    }
 
 
 def okx_routes(now_ms: Callable[[], int]) -> dict[str, Callable[[web.Request], Any]]:

@@ -19,26 +19,20 @@ from arb.clock import NS_PER_MS
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
 from arb.venues.binance.currencies import CURRENCIES
-from arb.venues.binance.outcomes import POLICY
+from arb.venues.binance.outcomes import POLICY, RIGHTS
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import given_flag
 from arb.venues.kit.dialect import KeyFacts, ReadDialect, narrower
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
-_LISTING = "api/v3/exchangeInfo"
 _BYTES_MAX = 16 * 1024 * 1024
 """2.1 MB in 2021, for 1700 symbols; rows have grown since."""
 _ONE = Decimal(1)
-_TRADES = (
-    "enableSpotAndMarginTrading",
-    "enableMargin",
-    "enableFutures",
-    "enableVanillaOptions",
-    "enableFixApiTrade",
+_TRADES = frozenset(
+    {RIGHTS.trade, "enableMargin", "enableFutures", "enableVanillaOptions", "enableFixApiTrade"},
 )
 """Without `enablePortfolioMarginTrading`, which names a kind of account: the documents show it of a key that only reads."""
-_MOVES = ("enableInternalTransfer", "permitsUniversalTransfer")
 
 
 class BinanceDialect(ReadDialect):
@@ -52,7 +46,7 @@ class BinanceDialect(ReadDialect):
         self._has_key = has_key
 
     def clock(self) -> Call:
-        return _read("api/v3/time", {})
+        return read("time", {})
 
     def clock_ms(self, body: Any) -> int:
         return Fields(self.venue, "answer", body).ms_ns("serverTime") // NS_PER_MS
@@ -60,7 +54,7 @@ class BinanceDialect(ReadDialect):
     def listing(self) -> Call:
         """Return `GET /api/v3/exchangeInfo` for symbols that spot accounts may trade and that trade now."""
         params = {"permissions": "SPOT", "showPermissionSets": "false", "symbolStatus": "TRADING"}
-        return msgspec.structs.replace(_read(_LISTING, params), answer_bytes_max=_BYTES_MAX)
+        return msgspec.structs.replace(read("exchangeInfo", params), answer_bytes_max=_BYTES_MAX)
 
     def _listed_rows(self, body: Any) -> list[Any]:
         return Fields(self.venue, "answer", body).rows("symbols")
@@ -69,19 +63,19 @@ class BinanceDialect(ReadDialect):
         """Return `GET /sapi/v1/capital/config/getall` with a key: the whole list, which knows no parameter."""
         if not self._has_key:
             return ()
-        return (msgspec.structs.replace(_read("capital/config/getall", {}, "sapi"), answer_bytes_max=_BYTES_MAX),)
+        return (msgspec.structs.replace(read("capital/config/getall", {}, "sapi"), answer_bytes_max=_BYTES_MAX),)
 
     def key_calls(self) -> tuple[Call, ...]:
-        return (_read("account/apiRestrictions", {}, "sapi"),)
+        return (read("account/apiRestrictions", {}, "sapi"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the rights, a flag each; the key's owner is not reported."""
         fields = Fields(self.venue, "answer", bodies[0])
         return KeyFacts(
             can_trade=any(fields.flag(name) for name in _TRADES),
-            can_withdraw=given_flag(fields, "enableWithdrawals"),
+            can_withdraw=given_flag(fields, RIGHTS.withdraw),
             ip_bound=given_flag(fields, "ipRestrict"),
-            moves=tuple(name for name in _MOVES if fields.flag(name)),
+            moves=tuple(name for name in sorted(RIGHTS.moves) if fields.flag(name)),
         )
 
     def _instrument(self, raw: Any) -> Instrument:
@@ -120,5 +114,5 @@ def _band(by_side: Fields, of_both: Fields) -> Decimal | None:
     return narrower(above, below)
 
 
-def _read(path: str, params: dict[str, Any], api: str = "public") -> Call:
+def read(path: str, params: dict[str, Any], api: str = "public") -> Call:
     return Call(scope=f"GET {path}", api=(api,), method="GET", path=path, params=params)

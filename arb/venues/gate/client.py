@@ -162,7 +162,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         path, _, _, body = build(endpoint, call)
         request = HttpRequest(call.method, base + path, self._headers(SIGNATURE, TIMESTAMP, EXPIRY), body)
         return half_written(
-            call, claim, request, f"POST\n{API_ROOT}{path}\n\n", self.signer.keyed, head_marks=(EXPIRY,)
+            call, claim, request, f"POST\n{API_ROOT}{path}\n\n", self.signer.keyed, head_marks=(TIMESTAMP, EXPIRY)
         )
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
@@ -177,7 +177,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         hashed = hexlify(hashlib.sha512(body).digest())
         signature = hexlify(form.keyed.seal(b"%b%b\n%b" % (form.signed, hashed, timestamp)).digest())
         expiry = b"%d" % ((expires_ns - now_ns + steady_ns + ahead_ns) // NS_PER_MS)
-        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, expiry))
+        return form.whole % form.in_whole((signature, b"%d" % len(body), body, timestamp, expiry))
 
     def _headers(self, signature: str, timestamp: str, expiry: str | None) -> dict[str, str]:
         headers = rest_headers(self.apiKey, signature, timestamp)

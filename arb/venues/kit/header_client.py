@@ -86,7 +86,7 @@ class HeaderClient(GuardedClient):
             self._signed_head("POST", target),
             _keyed(self.secret),
             body_marks=tuple(self.window_marks.values()),
-            head_marks=(EXPIRY,) if self.expiry_in_head else (),
+            head_marks=(TIMESTAMP, EXPIRY) if self.expiry_in_head else (TIMESTAMP,),
         )
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
@@ -104,7 +104,7 @@ class HeaderClient(GuardedClient):
             signed += expiry
         seal = form.keyed.seal(b"%b%b%b" % (timestamp, signed, body))
         signature = self.seal_text(seal.digest())
-        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, expiry))
+        return form.whole % form.in_whole((signature, b"%d" % len(body), body, timestamp, expiry))
 
     def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""

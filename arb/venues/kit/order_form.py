@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from arb.clock import NS_PER_S
 from arb.core.messages.commands import PlaceOrder
@@ -31,6 +31,12 @@ _LENGTH, _BODY = "x7length7x", "x7body7x"
 _BLANKS = ("",) * 8
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class Keyed(Protocol):
+    """A hash with a secret, or a private key."""
+
+    def seal(self, data: bytes) -> Any: ...
 
 
 class KeyedHash:
@@ -73,9 +79,9 @@ class OrderForm:
     """The fixed part of the orders of one (symbol, side, time in force).
 
     `body` is their JSON with places for the values that `in_body` picks of (id, price, size, times that the venue has
-    there). `whole` is the request with places for the values that `in_whole` picks of (timestamp, signature, length of
-    the body, body, expiry where the venue has it in the head). Method, path and other signed text besides time and body
-    are in `signed`, and `keyed` signs. `symbol` and `side` are those that the guard reads in the body's parameters;
+    there). `whole` is the request with places for the values that `in_whole` picks of (signature, length of the body,
+    body, times that the venue has in the head). Method, path and other signed text besides time and body are in
+    `signed`, and `keyed` signs. `symbol` and `side` are those that the guard reads in the body's parameters;
     `scope`: its name for metering.
     """
 
@@ -89,7 +95,7 @@ class OrderForm:
         body: "Places",
         whole: "Places",
         signed: str,
-        keyed: KeyedHash,
+        keyed: Keyed,
     ) -> None:
         self.scope = scope
         self.symbol = claim.symbol
@@ -138,24 +144,26 @@ def half_written(
     claim: OrderClaim,
     request: HttpRequest,
     signed: str,
-    keyed: KeyedHash,
+    keyed: Keyed,
     *,
     body_marks: Sequence[str] = (),
     head_marks: Sequence[str] = (),
+    tail: str = "",
 ) -> OrderForm:
-    """Return the form cut out of a request with marks: id, price and size in its body and `body_marks` besides, timestamp and
-    signature in its head and `head_marks` besides. `claim` is the guard's of the same parameters."""
+    """Return the form cut out of a request with marks: id, price and size in its body and `body_marks` besides, `head_marks`
+    in its head, and there, or in the `tail` behind the signed body, the signature. `claim` is the guard's of the same
+    parameters."""
     side = "sell" if claim.sold is not None else "buy"
     require(claim == limit_claim(claim.symbol, side, SIZE, PRICE), "an order that is not written as it was meant")
     outgoing = render(request)
     head, _, body = outgoing.data.decode("ascii").partition("\r\n\r\n")
-    whole = f"{head.removesuffix(str(len(body)))}{_LENGTH}\r\n\r\n{_BODY}"
+    whole = f"{head.removesuffix(str(len(body)))}{_LENGTH}\r\n\r\n{_BODY}{tail}"
     return OrderForm(
         call.scope,
         claim,
         outgoing.origin,
-        _cut(body, (ID, f"{PRICE:f}", f"{SIZE:f}", *body_marks)),
-        _cut(whole, (TIMESTAMP, SIGNATURE, _LENGTH, _BODY, *head_marks)),
+        _cut(body.removesuffix(tail), (ID, f"{PRICE:f}", f"{SIZE:f}", *body_marks)),
+        _cut(whole, (SIGNATURE, _LENGTH, _BODY, *head_marks)),
         signed,
         keyed,
     )

@@ -117,6 +117,16 @@ def weight_used(headers: dict[str, str]) -> int | None:
     return None if used is None else int(used)
 
 
+def orders_counted(headers: dict[str, str], window_ms: int) -> int | None:
+    """Return how many orders an account has placed in the present interval of `window_ms`, or None when not reported.
+
+    Reads Binance's `X-MBX-ORDER-COUNT-10S` and `-1D`.
+    """
+    name = {10_000: "10s", 86_400_000: "1d"}.get(window_ms)
+    counted = None if name is None else _number(headers.get(f"x-mbx-order-count-{name}"))
+    return None if counted is None else int(counted)
+
+
 def request_limit(headers: dict[str, str]) -> int | None:
     """Return the number of requests in the venue's own window, or None when not reported.
 

@@ -9,16 +9,18 @@ import pytest
 from arb.app.build import engine_settings, require_traded, simulated, warn_of_unsimulated
 from arb.config import Mode, Settings
 from arb.config.coins import coin_rule
+from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
 from arb.venues.kit.base import OrderGateway
 
 
-def settings_with(*read: str) -> Settings:
-    """Return the default settings with venues enabled that are only read."""
+def settings_with(*venues: str, read: tuple[str, ...] = ()) -> Settings:
+    """Return the default settings with `venues` enabled besides, and others that are only `read`."""
     settings = Settings()
     every = settings.venues.every()
-    enabled = {venue: msgspec.structs.replace(every[venue], enabled=True) for venue in read}
+    enabled = {venue: msgspec.structs.replace(every[venue], enabled=True) for venue in venues}
+    enabled |= {venue: VenueSettings(enabled=True) for venue in read}
     return msgspec.structs.replace(settings, venues=msgspec.structs.replace(settings.venues, **enabled))
 
 
@@ -35,7 +37,7 @@ def test_nothing_that_is_only_read_is_enabled_unless_it_is_asked_for() -> None:
 
 def test_live_trading_refuses_them_in_one_line() -> None:
     with pytest.raises(ConfigError) as refused:
-        require_traded(settings_with("bybit", "binance"))
+        require_traded(settings_with("bybit", read=("binance",)))
     assert str(refused.value) == (
         "--mode live: binance can be read and take no orders of arb: set enabled = false in [venues.binance], or trade there "
         "with --mode paper"
@@ -52,11 +54,12 @@ def test_a_sandbox_leaves_them_out_and_says_so(caplog: pytest.LogCaptureFixture)
 
 
 def test_paper_trades_at_them_as_at_the_others() -> None:
-    settings = settings_with("bybit")
+    settings = settings_with("bybit", "binance")
     gateways = {venue: cast(OrderGateway, Proved()) for venue in settings.venues.enabled()}
     made = engine_settings(settings, gateways, coin_rule(settings, Mode.PAPER, sandbox=False), Mode.PAPER)
-    assert {profile.venue for profile in made.venues} == {"gate", "okx", "bitget", "bybit"}
-    assert {profile.venue for profile in made.venues if not profile.enforces_expiry} == {"bybit"}  # as when it is live
+    assert {profile.venue for profile in made.venues} == {"gate", "okx", "bitget", "bybit", "binance"}
+    presumed = {profile.venue for profile in made.venues if not profile.enforces_expiry}
+    assert presumed == {"bybit", "binance"}  # as when they are live
     assert settings.paper.taker_fee("bybit") == settings.paper.taker_fee("okx")
 
 

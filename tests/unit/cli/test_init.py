@@ -52,13 +52,13 @@ def test_fifty_symbols_are_read_back_and_the_next_commands_name_the_file(tmp_pat
     assert max(map(len, (tmp_path / "p.toml").read_text().splitlines())) < 130
 
 
-def test_venues_that_are_only_read_can_be_chosen_and_have_no_keys(tmp_path: Path) -> None:
+def test_venues_that_are_not_enabled_by_default_can_be_chosen(tmp_path: Path) -> None:
     assert main(["init", "--venues", "gate,bybit,binance", "--symbols", "BTC/USDT", "--region", "bybit=eu"]) == 0
     settings = load_settings(tmp_path / "config.toml")
     assert list(settings.venues.enabled()) == ["gate", "bybit", "binance"]
-    assert list(settings.venues.traded()) == ["gate", "bybit"]
+    assert list(settings.venues.traded()) == ["gate", "bybit", "binance"]
     assert settings.venues.site("bybit").endpoint.rest == "https://api.bybit.eu"
-    assert "BINANCE_API_KEY" not in (tmp_path / "config.toml").read_text()
+    assert "BINANCE_API_KEY" in (tmp_path / "config.toml").read_text()
 
 
 def test_every_key_it_writes_has_a_comment(tmp_path: Path) -> None:

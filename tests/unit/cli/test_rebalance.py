@@ -161,12 +161,6 @@ def test_shares_need_every_venue(capsys: Captured) -> None:
     assert "BTC at gate what okx holds is not known; BTC at okx what okx holds is not known" in err
 
 
-def test_a_venue_that_takes_no_orders_holds_nothing_but_in_paper_trading(folder: Path) -> None:
-    (folder / "config.toml").write_text(SETTINGS + "[venues.binance]\nenabled = true\n" + BANDS)
-    assert asked(holding("1.9", "0.1")) == 0
-    assert asked(holding("1.9", "0.1"), "--mode", "paper") == 3
-
-
 def test_without_an_engine_the_last_run_says_what_was_held(folder: Path, capsys: Captured) -> None:
     scenario = Scenario(
         strikes=(), symbols=("BTC/USDT", "SOL/USDT"), faults_ms=2000, limits=Limits(min_edge_bps=Decimal(3))

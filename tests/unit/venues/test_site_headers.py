@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -151,6 +152,7 @@ KNOWN_HEADERS = {
     },
     "bitget": {"ACCESS-KEY", "ACCESS-PASSPHRASE", "ACCESS-SIGN", "ACCESS-TIMESTAMP", "Content-Type"},
     "bybit": {"X-BAPI-API-KEY", "X-BAPI-RECV-WINDOW", "X-BAPI-SIGN", "X-BAPI-TIMESTAMP", "Content-Type"},
+    "binance": {"X-MBX-APIKEY", "Content-Type"},
 }
 CARRIER = {"Host", "Content-Length", "Connection", "Accept-Encoding", "User-Agent", "Accept"}
 KNOWN_FIELDS = {
@@ -164,7 +166,20 @@ KNOWN_FIELDS = {
         *("category", "symbol", "side", "orderType", "qty", "price", "timeInForce", "orderLinkId", "isLeverage"),
         *("orderId", "request"),
     },
+    "binance": {
+        *("symbol", "side", "type", "timeInForce", "quantity", "price", "newClientOrderId", "newOrderRespType"),
+        *("timestamp", "recvWindow", "signature"),
+    },
 }
+
+
+ID_FIELDS = ("text", "clOrdId", "clientOid", "orderLinkId", "newClientOrderId")
+
+
+def fields_of(body: str | None) -> Any:
+    if not body:
+        return []
+    return msgspec.json.decode(body) if body.startswith(("{", "[")) else dict(parse_qsl(body))
 
 
 @pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
@@ -173,10 +188,10 @@ def test_no_request_names_a_broker_or_the_library_that_made_it(spec: VenueSpec) 
     for request in told(spec, talk, site=spec.production).requests:
         assert {name.lower() for name in request.headers} <= {n.lower() for n in KNOWN_HEADERS[spec.name] | CARRIER}
         assert "ccxt" not in repr(request).lower()
-        body = msgspec.json.decode(request.body) if request.body else []
+        body = fields_of(request.body)
         for item in body if isinstance(body, list) else [body]:
             assert set(item) <= KNOWN_FIELDS[spec.name]
-            ids = {name: item[name] for name in ("text", "clOrdId", "clientOid", "orderLinkId") if name in item}
+            ids = {name: item[name] for name in ID_FIELDS if name in item}
             assert set(ids.values()) <= {"t-arb1", "arb1", ORDER.client_order_id, f"t-{ORDER.client_order_id}"}
 
 

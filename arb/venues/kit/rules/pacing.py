@@ -20,7 +20,14 @@ from asyncio_throttle.throttler import Throttler
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
 from arb.venues.kit.rules.outcome import Verdict
-from arb.venues.transport.retry import Trouble, request_limit, requests_left, venue_retry_after_s, weight_used
+from arb.venues.transport.retry import (
+    Trouble,
+    orders_counted,
+    request_limit,
+    requests_left,
+    venue_retry_after_s,
+    weight_used,
+)
 
 _UNSTATED_MAX_S = 2.0
 
@@ -56,7 +63,9 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     `account` bounds all placements together, where the venue meters that too. `cancel_batch` is for the orders
     cancelled in batches, where those are metered apart; without it they count as cancels. `reads` overrides `read` for
-    endpoints that the venue meters otherwise, by the call's scope.
+    endpoints that the venue meters otherwise, by the call's scope. `counted`: the fixed intervals of its clock in which
+    the venue counts all placements, and reports the count: with `count` of them entries end until the next interval,
+    with `of` repairs do, too.
     """
 
     place: Budget
@@ -65,6 +74,7 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     cancel_batch: Budget | None = None
     account: Budget | None = None
     reads: Mapping[str, Budget] = {}
+    counted: tuple[Budget, ...] = ()
     place_per_symbol: bool = True
     cancel_per_symbol: bool = False
 
@@ -220,31 +230,34 @@ class AddressAllowance:
     """A venue's allowance for one address, over all requests and programs: the pacers of its public requests share it.
 
     `weight`: how much may be used in a minute of the venue's clock, 0 where it does not count so. With nine tenths of
-    it used, maybe by others at this address, requests pause until the next minute.
+    it used, maybe by others at this address, requests that weigh pause until the next minute. All pause where the venue
+    asks for it.
     """
 
     def __init__(self, weight: int, clock: Clock) -> None:
         self._weight = weight
         self._clock = clock
-        self._closed_until_ns = 0
+        self.closed_until_ns = 0
+        self._spent_until_ns = 0
 
     def obey(self, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
+        now_ns = self._clock.monotonic_ns()
         if verdict.trouble is Trouble.BUSY and verdict.retry_after_s is not None:
-            self._close(verdict.retry_after_s)
+            self.closed_until_ns = max(self.closed_until_ns, now_ns + int(verdict.retry_after_s * NS_PER_S))
         used = weight_used(headers) if self._weight else None
         if used is not None and used * 10 >= self._weight * 9:
-            self._close((MINUTE_NS - venue_now_ns % MINUTE_NS) / NS_PER_S)
+            self._spent_until_ns = max(self._spent_until_ns, now_ns + MINUTE_NS - venue_now_ns % MINUTE_NS)
 
-    async def wait(self, deadline_ns: int | None) -> bool:
-        """Wait until a request is allowed; False when that is not before `deadline_ns`."""
-        while (wait_ns := self._closed_until_ns - self._clock.monotonic_ns()) > 0:
-            if deadline_ns is not None and self._closed_until_ns > deadline_ns:
+    async def wait(self, deadline_ns: int | None, *, weighs: bool = True) -> bool:
+        """Wait until a request is allowed, one that `weighs` or not; False when that is not before `deadline_ns`."""
+        while (until_ns := self._until_ns(weighs)) > (now_ns := self._clock.monotonic_ns()):
+            if deadline_ns is not None and until_ns > deadline_ns:
                 return False
-            await asyncio.sleep(wait_ns / NS_PER_S)
+            await asyncio.sleep((until_ns - now_ns) / NS_PER_S)
         return True
 
-    def _close(self, seconds: float) -> None:
-        self._closed_until_ns = max(self._closed_until_ns, self._clock.monotonic_ns() + int(seconds * NS_PER_S))
+    def _until_ns(self, weighs: bool) -> int:
+        return max(self.closed_until_ns, self._spent_until_ns) if weighs else self.closed_until_ns
 
 
 class Pacer:
@@ -262,6 +275,8 @@ class Pacer:
     def try_entry(self, scope: str, now_ns: int) -> bool:
         """Take a slot for an entry at once, except the reserve, or return False; `now_ns`: monotonic."""
         account, throttler = self._account, self._scopes.get(scope) or self._of(scope)
+        if self._address is not None and now_ns < self._address.closed_until_ns:
+            return False
         if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
         if not (throttler.entry_fits(now_ns) and (account is None or account.entry_fits(now_ns))):
@@ -277,7 +292,8 @@ class Pacer:
     async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
         """Wait for a slot for at most `timeout_s`, without end for None; False when there is none in time."""
         deadline_ns = None if timeout_s is None else self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-        if scope.partition(" ")[0] == "place":
+        kind = scope.partition(" ")[0]
+        if kind == "place":
             if self._penalty is not None and self._clock.monotonic_ns() >= self._penalty_until_ns:
                 self._penalty = None
             for throttler in (self._penalty, self._account):
@@ -286,12 +302,14 @@ class Pacer:
         if not await self._of(scope).acquire(priority, deadline_ns):
             return False
         # Last, so that an answer that arrives while this one waits for its slot counts, too.
-        return self._address is None or await self._address.wait(deadline_ns)
+        return self._address is None or await self._address.wait(deadline_ns, weighs=kind not in ("place", "cancel"))
 
     def obey(self, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
         """Obey the venue's limits in one answer to a request under `scope`; `headers` are empty when none arrived."""
-        if self._address is not None:
+        if self._address is not None and not verdict.account_limited:
             self._address.obey(verdict, headers, venue_now_ns)
+        for interval in self._limits.counted:
+            self._note_count(interval, orders_counted(headers, interval.window_ms), venue_now_ns)
         reset_s = venue_retry_after_s(headers, venue_now_ns)
         self.note_limits(scope, requests_left(headers), request_limit(headers), reset_s)
         if verdict.low_fill_ratio:
@@ -326,6 +344,16 @@ class Pacer:
             throttler.pause(still_s)
         else:
             throttler.stop_entries(still_s)
+
+    def _note_count(self, interval: Budget, counted: int | None, venue_now_ns: int) -> None:
+        """Note how many placements the venue counted in the present one of its intervals."""
+        if counted is None or counted < interval.count:
+            return
+        window_ns = interval.window_ms * NS_PER_MS
+        left_s = (window_ns - venue_now_ns % window_ns) / NS_PER_S
+        self._of("place").stop_entries(left_s)
+        if counted >= interval.of:
+            self._of("place").pause(left_s)
 
     def penalised(self) -> None:
         """Record that the venue punishes a low fill ratio: no entries for an hour, repairs at the rate that remains."""

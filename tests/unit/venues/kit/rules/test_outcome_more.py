@@ -3,6 +3,7 @@
 import pytest
 
 from arb.market.order import Outcome
+from arb.venues.binance.outcomes import BY_MESSAGE
 from arb.venues.binance.outcomes import POLICY as BINANCE
 from arb.venues.bybit.outcomes import POLICY as BYBIT
 from arb.venues.kit.rules.outcome import OutcomePolicy, Rule, judge_read, judge_write
@@ -22,7 +23,8 @@ def body_with(policy: OutcomePolicy, code: str) -> str:
     number, _, word = code.partition(" ")
     if policy is BYBIT:
         return f'{{"retCode":{number},"retMsg":"words","result":{{}}}}'
-    return f'{{"code":{number},"msg":"{word.capitalize()} order sent."}}'
+    part = next((part for part, meant in BY_MESSAGE.get(number, ()) if meant == word), "words")
+    return f'{{"code":{number},"msg":"{part.capitalize()}."}}'
 
 
 @pytest.mark.parametrize(("policy", "rule"), ROWS, ids=lambda value: getattr(value, "code", None))
