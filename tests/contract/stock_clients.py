@@ -6,13 +6,14 @@ subclassed, no method replaced, no answer repaired: what passes here would pass 
 
 from decimal import Decimal
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import ccxt
 import ccxt.pro
 import gate_api
 
 SYMBOL = "BTC/USDT"
-VENUES = ("gate", "okx", "bitget", "bybit")
+VENUES = ("gate", "okx", "bitget", "bybit", "binance")
 _OPTIONS = {"bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}}}
 """The client of Bybit lists perpetuals, too, and its users acknowledge that it shows the last 500 orders."""
 
@@ -60,6 +61,12 @@ def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
     elif venue == "okx":
         api["rest"] = account["rest"]
         api["ws"] = cast(str, account["ws_public"]).removesuffix("/public")
+    elif venue == "binance":
+        for product, address in api.items():
+            if isinstance(address, str):
+                api[product] = account["rest"] + urlsplit(address).path
+        streams = cast(str, account["ws_public"]).removesuffix("/stream")
+        api["ws"] = {"spot": f"{streams}/ws", "ws-api": {"spot": account["ws_private"]}}
     else:
         for product, address in api.items():
             if isinstance(address, str):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import ccxt
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.binance.spec import ROOT
 from arb.sandbox.exact import units_exact
 from arb.sandbox.faults import KINDS, Fault
 from arb.sandbox.registry import VENUE_NAMES
@@ -87,7 +88,8 @@ class Bench:
         built = self.signer.sign(path, api, method, params or {})
         address = urlsplit(built["url"])
         headers = {name.lower(): str(value) for name, value in (built["headers"] or {}).items()}
-        return HttpRequest(method, address.path, address.query, headers, (built["body"] or "").encode())
+        path = f"{ROOT}{address.path}" if self.venue.name == "binance" else address.path
+        return HttpRequest(method, path, address.query, headers, (built["body"] or "").encode())
 
     def send(self, request: HttpRequest) -> tuple[int, Any]:
         """Send a request and return status and JSON of its answer."""
