@@ -14,8 +14,13 @@ import gate_api
 
 SYMBOL = "BTC/USDT"
 VENUES = ("gate", "okx", "bitget", "bybit", "binance")
-_OPTIONS = {"bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}}}
-"""The client of Bybit lists perpetuals, too, and its users acknowledge that it shows the last 500 orders."""
+_OPTIONS = {
+    "bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}},
+    "binance": {"fetchOpenOrders": {"warnWithoutSymbol": False}},
+}
+"""The client of Bybit lists perpetuals, too. Users acknowledge that it shows the last 500 orders, and what it
+weighs at Binance to ask for all open ones.
+"""
 
 Client = Any
 """A ccxt client: the library has no useful static types for the unified calls."""

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -61,7 +62,7 @@ def signed_text(query: str, body: str) -> tuple[str, str]:
     text = "".join(texts)
     if "&" in signatures[0] or not text.isascii():
         raise BinanceRefusal(*BAD_SIGNATURE)
-    return text, signatures[0]
+    return text, unquote(signatures[0])
 
 
 def sorted_text(params: Params) -> str:

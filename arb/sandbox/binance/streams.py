@@ -30,7 +30,7 @@ _PARTS = {
     for depth in (5, 10, 20)
     for suffix, interval_ns in (("", NS_PER_S), ("@100ms", 100 * NS_PER_MS))
 }
-_QUOTES = {"bookTicker": (1, 10 * NS_PER_MS), "ticker": (2, NS_PER_S)}
+_QUOTES = {"bookTicker": (1, 10 * NS_PER_MS), "ticker": (2, NS_PER_S), "miniTicker": (2, NS_PER_S)}
 BOOKS = _DIFFS | _PARTS | _QUOTES
 """By stream: the depth and the interval of the book that paces it."""
 TRADES = ("trade", "aggTrade")
@@ -113,7 +113,7 @@ class BinanceStreams(BinanceSession):
             if known is None:
                 continue
             symbol, kind = known
-            if kind in BOOKS and not any(kind == other for _, other in self._known(symbol)):
+            if kind in BOOKS and not any(BOOKS.get(other) == BOOKS[kind] for _, other in self._known(symbol)):
                 self.unsubscribe_book(symbol, *BOOKS[kind])
             elif kind.startswith("kline_"):
                 self._candles.unsubscribe(symbol, INTERVALS[kind.removeprefix("kline_")])
@@ -152,13 +152,14 @@ class BinanceStreams(BinanceSession):
         self._candles.on_trade(event)
 
     def _push_quote(self, symbol: str, kind: str, now_ns: int) -> None:
-        if kind == "ticker":
-            data = wire.streamed_ticker(daily_figures(self.exchange.market(symbol), now_ns), symbol, now_ns)
-        else:
+        if kind == "bookTicker":
             view = self.exchange.snapshot(symbol, 1)
             row = wire.book_ticker(symbol, view.bids, view.asks)
             sizes = {"b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"]}
             data = {"u": view.update_id, "s": native(symbol)} | sizes
+        else:
+            figures = daily_figures(self.exchange.market(symbol), now_ns)
+            data = wire.streamed_ticker(figures, symbol, now_ns, is_short=kind == "miniTicker")
         for name, other in self._known(symbol):
             if other == kind:
                 self._push(name, data, "ticker", symbol)

@@ -148,10 +148,11 @@ _STREAMED = {
 }
 
 
-def streamed_ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
+def streamed_ticker(figures: DailyFigures, symbol: str, now_ns: int, *, is_short: bool) -> Json:
+    """Write an event of the streams `ticker` and, `is_short`, `miniTicker`."""
     row = daily_ticker(figures, symbol, now_ns)
-    head = {"e": "24hrTicker", "E": ms(now_ns), "s": native(symbol)}
-    return head | {letter: row[name] for letter, name in _STREAMED.items()}
+    head = {"e": "24hrMiniTicker" if is_short else "24hrTicker", "E": ms(now_ns), "s": native(symbol)}
+    return head | {letter: row[_STREAMED[letter]] for letter in ("cohlvq" if is_short else _STREAMED)}
 
 
 def public_trade(trade: PublicTrade) -> Json:

@@ -29,6 +29,9 @@ def stock_client(venue: str) -> Any:
     return getattr(ccxt, venue)()
 
 
+stock_client("gate")  # the first client of a process opens a socket, to see what its system knows: not within a test
+
+
 class Bench:
     """One venue of a sandbox, still unless asked otherwise, with a clock that only this object moves.
 
@@ -127,8 +130,9 @@ class Bench:
         return self.send(self.signed(api, path, method, params))
 
     def open(self, path: str) -> "Stream":
-        """Open a websocket."""
-        session_id = self.world.open_session(path, self.now_ns)
+        """Open a websocket; the path may have a query."""
+        path, _, query = path.partition("?")
+        session_id = self.world.open_session(path, self.now_ns, query)
         assert session_id is not None
         stream = self._streams[session_id] = Stream(self, session_id)
         return stream
