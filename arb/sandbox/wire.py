@@ -64,7 +64,7 @@ class HttpRequest:
     headers: dict[str, str]
     body: bytes
     received_ns: int = 0
-    """When it came to the venue's door, by the venue's clock; its engine has it later."""
+    """When it reached the venue's door, by the venue's clock; it reaches the engine later."""
 
     def params(self) -> dict[str, str]:
         return dict(parse_qsl(self.query, keep_blank_values=True))
@@ -208,7 +208,7 @@ class Session:
         """Handle one text frame from the client."""
 
     def announce_end(self, now_ns: int) -> None:
-        """Say that the connection is about to be closed, where the venue says so."""
+        """Announce that the connection is about to be closed, where the venue does so."""
 
     def on_event(self, event: Event) -> None:
         """Handle one event of the exchange (called for every event; filter by own subscriptions)."""

@@ -47,7 +47,7 @@ class BinanceDialect:
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
         endpoint = ENDPOINTS.get((request.method, request.path.removeprefix(ROOT)))
         if endpoint is None:
-            return HttpAnswer(404, b"<html><body><h2>404 Not found</h2></body></html>", content_type="text/html")
+            return refused(BinanceRefusal("-1000", "Not Found", 404))
 
         def prove() -> None:
             key = request.headers.get("x-mbx-apikey", "")

@@ -48,7 +48,7 @@ def missing(name: str) -> BinanceRefusal:
 
 
 def signed_text(query: str, body: str) -> tuple[str, str]:
-    """Return what was signed and the signature as sent: query and body joined, without `signature`, the last of its part.
+    """Return the signed text, which is query and body joined without `signature`, the last of its part, and the signature.
 
     Raises `BinanceRefusal` where it is absent or stands elsewhere, or where a letter beyond ASCII was not percent-encoded.
     """
@@ -66,7 +66,7 @@ def signed_text(query: str, body: str) -> tuple[str, str]:
 
 
 def sorted_text(params: Params) -> str:
-    """Return what a websocket request signs: all parameters but `signature`, by name."""
+    """Return the text that a websocket request signs: all parameters but `signature`, by name."""
     return "&".join(f"{name}={_spelled(params[name])}" for name in sorted(params) if name != "signature")
 
 

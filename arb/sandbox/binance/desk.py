@@ -1,4 +1,4 @@
-"""Binance's endpoints as values, with their weights, and the desk that obeys requests to them, however they came.
+"""Binance's endpoints as values, with their weights, and the desk that obeys requests to them, by REST and websocket alike.
 
 Source: `rest-api.md` and `web-socket-api.md`, whose weights are the same. Those of the wallet's endpoints (`/sapi`) count apart
 and are not limited here.
@@ -81,7 +81,7 @@ COUNTS = ENDPOINTS["GET", "/api/v3/rateLimit/order"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request to an endpoint, however it came: `prove` raises `BinanceRefusal` unless it carries the proof of identity."""
+    """A request to an endpoint: `prove` raises `BinanceRefusal` unless it carries the proof of identity."""
 
     endpoint: Endpoint
     params: Params
@@ -114,8 +114,8 @@ class Desk:
     def obey(self, asked: Asked, now_ns: int) -> Any:
         """Execute a request and return the answer's content; raises `BinanceRefusal`.
 
-        What places or cancels weighs nothing when it succeeds. A request that comes too late to the engine counts as an
-        order; one that comes too late to the door does not.
+        A placement or cancel that succeeds weighs nothing. One that reaches the engine too late counts as an order, and one
+        that reaches the door too late does not.
         """
         endpoint, weight = asked.endpoint, asked.endpoint.weighs(asked.params)
         self.limits.weigh(weight, now_ns)
@@ -149,7 +149,7 @@ class Desk:
 
 
 def answered(obey: Callable[[], object]) -> HttpAnswer:
-    """Return the answer to a request: what obeying it returns, or its refusal."""
+    """Return the answer to a request: its content, or its refusal."""
     try:
         return HttpAnswer(200, encode(obey()))
     except BinanceRefusal as refusal:

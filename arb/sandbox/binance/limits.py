@@ -1,8 +1,8 @@
 """Binance's limits: request weight of an address, and unfilled orders of the account, both in fixed intervals.
 
-Source: `rest-api.md`, "LIMITS", `faqs/order_count_decrement.md`, and the changelog's 2026-03-27: what places or cancels
-orders weighs nothing when it succeeds. An address that goes on after 429 is banned; the documents do not say when, and here
-it is after `STUBBORN` further requests.
+Source: `rest-api.md`, "LIMITS", `faqs/order_count_decrement.md`, and the changelog's 2026-03-27: a placement or
+cancel that succeeds weighs nothing. An address that continues after 429 is banned: here after `STUBBORN` further requests,
+for the documents give no number.
 """
 
 from arb.clock import NS_PER_MS, NS_PER_S

@@ -1,7 +1,7 @@
 """Placing, cancelling and looking up orders at Binance.
 
 Source: `rest-api.md`, "Trading endpoints" and "Account Endpoints", `errors.md`, `filters.md` and `faqs/stp_faq.md`. An answer
-comes from the matching engine: with `RESULT` and `FULL` it is the last word on an order that does not rest.
+is the matching engine's: with `RESULT` and `FULL` it is the last word on an order that does not rest.
 """
 
 import re
@@ -43,7 +43,7 @@ PLACING = frozenset(
     )
 )
 CANCELLING = frozenset(("symbol", "orderId", "origClientOrderId", "newClientOrderId", "cancelRestrictions"))
-"""What these two read; a parameter that is in neither this nor `SIGNED` is refused."""
+"""The parameters of these two; one that is in neither this nor `SIGNED` is refused."""
 NO_FUNDS = ("-2010", "Account has insufficient balance for requested action.")
 NO_SUCH_ORDER = ("-2013", "Order does not exist.")
 
@@ -259,7 +259,7 @@ _COMBINATIONS = [
     set(names.split())
     for names in ("", "orderId", "startTime", "endTime", "fromId", "startTime endTime", "orderId fromId")
 ]
-"""What `GET /api/v3/myTrades` may be asked with, besides the symbol."""
+"""The combinations of parameters that `GET /api/v3/myTrades` takes with a symbol."""
 
 
 def trades(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:

@@ -1,4 +1,4 @@
-"""What both kinds of Binance's websockets share: JSON objects in, a life of a day, and its announced end."""
+"""The part shared by both kinds of Binance's websockets: JSON objects in, a life of a day, and its announced end."""
 
 from abc import abstractmethod
 from typing import Any

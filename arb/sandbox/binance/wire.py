@@ -252,7 +252,7 @@ def named(subject: SimOrder) -> Json:
 
 
 def _state(subject: SimOrder) -> Json:
-    """Write what every answer about an order but `ACK` says of it."""
+    """Write the fields of an order that every answer but `ACK` has."""
     written: Json = {
         "price": amount(subject.price or ZERO),
         "origQty": amount(subject.size),

@@ -130,7 +130,7 @@ class BinanceApiSession(BinanceSession):
     def _reply(self, message: Json, answer: HttpAnswer, now_ns: int) -> None:
         try:
             content = msgspec.json.decode(answer.body)
-        except msgspec.DecodeError:  # cut, or a page of what stands before the API
+        except msgspec.DecodeError:  # a page of a proxy, or cut
             content = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
         frame: Json = {"id": message.get("id"), "status": answer.status}
         frame["result" if answer.status == 200 else "error"] = content
@@ -214,7 +214,7 @@ class BinanceApiSession(BinanceSession):
         if isinstance(event, OrderFilled):
             report = wire.execution_report(event.order, "TRADE", event.ns, event.fill)
             self._push(report, "fill", event.order.symbol, event.ns)
-        elif isinstance(event, OrderChanged) and (event.what == "put" or event.what == "finish"):
+        elif isinstance(event, OrderChanged) and event.what in ("put", "finish"):
             kind = "NEW" if event.what == "put" else _ENDS.get(wire.status(event.order))
             if kind is not None:
                 report = wire.execution_report(event.order, kind, event.ns)

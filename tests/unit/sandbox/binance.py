@@ -60,7 +60,7 @@ def signed(bench: Bench, method: str, path: str, query: str, body: str = "", *, 
     return HttpRequest(method, f"{ROOT}{path}", query, {"x-mbx-apikey": profile.key}, body.encode())
 
 
-def stamped(bench: Bench, ago_ms: int = 0, **params: Any) -> str:
+def stamped(bench: Bench, *, ago_ms: int = 0, **params: Any) -> str:
     """Return a query of these parameters, with a timestamp."""
     return urlencode(params | {"timestamp": bench.now_ns // NS_PER_MS - ago_ms})
 

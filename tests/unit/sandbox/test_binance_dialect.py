@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from arb.clock import NS_PER_MS
 from arb.sandbox.admin import Admin
 from arb.sandbox.binance import orders
-from arb.sandbox.binance.auth import check_identity, signed_text
+from arb.sandbox.binance.auth import BinanceRefusal, check_identity, signed_text
 from arb.sandbox.binance.spec import ROOT
 from arb.sandbox.candles import DAY_NS
 from arb.sandbox.wire import HttpRequest
@@ -105,7 +105,7 @@ def test_the_documents_example_of_a_signature_is_taken(binance: Bench) -> None:
 )
 def test_a_request_is_taken_within_its_window(binance: Bench, ago_ms: int, window: str | None, code: int) -> None:
     more = {} if window is None else {"recvWindow": window}
-    query = stamped(binance, ago_ms, symbol="BTCUSDT", orderId="1", **more)
+    query = stamped(binance, ago_ms=ago_ms, symbol="BTCUSDT", orderId="1", **more)
 
     assert refusal(binance, signed(binance, "GET", "/api/v3/order", query)) == (400, code)
 
@@ -381,7 +381,7 @@ def test_an_order_that_ended_without_a_fill_is_archived_after_ninety_days(binanc
     for days, shown in ((89, [unfilled, filled]), (91, [filled])):
         found = orders.all_orders(binance.exchange, {"symbol": "BTCUSDT"}, binance.now_ns + days * DAY_NS)
         assert [row["orderId"] for row in found] == shown
-    with pytest.raises(orders.BinanceRefusal) as refused:
+    with pytest.raises(BinanceRefusal) as refused:
         orders.query(binance.exchange, {"symbol": "BTCUSDT", "orderId": unfilled}, binance.now_ns + 91 * DAY_NS)
     assert refused.value.code == "-2026"
 
@@ -399,7 +399,7 @@ def test_histories_are_oldest_first_go_on_from_an_id_and_span_a_day_at_most(bina
     assert told("myTrades", "id", fromId=trades[1]) == trades[1:]
     now_ms = binance.now_ns // NS_PER_MS
     for path in ("allOrders", "myTrades"):
-        span = {"startTime": now_ms - 86_400_001, "endTime": now_ms}
+        span: dict[str, Any] = {"startTime": now_ms - 86_400_001, "endTime": now_ms}
         assert ask(binance, path, symbol="BTCUSDT", **span)[1]["code"] == -1127
     assert ask(binance, "myTrades", symbol="BTCUSDT", orderId=1, startTime=1)[1]["code"] == -1128
 

@@ -123,9 +123,9 @@ def test_no_more_than_two_hundred_orders_rest_in_a_symbol(binance: Bench) -> Non
     for number in range(200):
         if number % 90 == 0:
             binance.advance(10 * NS_PER_S)
-        binance.world.submit(
-            signed(binance, "POST", "/api/v3/order", stamped(binance, **ORDER | {"quantity": "0.001"})), binance.now_ns
-        )
+        small: dict[str, Any] = {**ORDER, "quantity": "0.001"}
+        query = stamped(binance, **small)
+        binance.world.submit(signed(binance, "POST", "/api/v3/order", query), binance.now_ns)
     binance.advance(NS_PER_S)
 
     assert len(binance.exchange.open_orders()) == 200
