@@ -81,8 +81,8 @@ class Limits:
     # -- unfilled orders -------------------------------------------------------------------------------------------
 
     def check_orders(self, now_ns: int) -> None:
-        """Raise `BinanceRefusal` where one more order is too many; one of a spent day counts in no shorter interval."""
-        for (interval, number), (_, limit) in reversed(ORDER_LIMITS.items()):
+        """Raise `BinanceRefusal` where one more order is too many."""
+        for (interval, number), (_, limit) in ORDER_LIMITS.items():
             counter = self._orders[interval, number]
             if counter.used(now_ns) >= limit:
                 text = f"Too many new orders; current limit is {limit} orders per {number} {interval}."

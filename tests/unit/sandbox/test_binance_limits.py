@@ -64,6 +64,7 @@ def test_an_order_weighs_nothing_when_it_succeeds_and_one_when_it_fails(binance:
     answers = [placed(binance), placed(binance, price="0.001"), placed(binance)]
 
     assert [(answer.status, used(answer)) for answer in answers] == [(200, 0), (400, 1), (200, 1)]
+    assert counted(answers[2]) == ("2", "2"), "a refused order is none"
 
 
 def test_weight_beyond_the_limit_is_refused_until_the_minute_is_over_and_stubbornness_is_banned(binance: Bench) -> None:
@@ -171,6 +172,7 @@ def test_after_ten_seconds_the_venue_gives_up_its_engine_which_may_have_placed_t
     assert 10 * NS_PER_S <= waited_ns < 10 * NS_PER_S + 50 * NS_PER_MS
     binance.advance(5 * NS_PER_S)
     assert len(binance.exchange.fills) == 1
+    assert binance._replies == {}, "the engine's own answer is not sent any more"
 
 
 def test_an_error_of_the_server_may_have_placed_the_order(binance: Bench) -> None:

@@ -294,6 +294,7 @@ def test_an_order_is_told_from_new_to_filled_with_each_trade_once(binance: Bench
     assert (reports[0]["t"], reports[0]["n"], reports[0]["N"]) == (-1, "0", None)
     assert Decimal(reports[-1]["Z"]) == Decimal(answer["cummulativeQuoteQty"])
     assert len({row["I"] for row in reports}) == 3
+    assert not any(row["m"] for row in reports)
     [position] = events(frames, "outboundAccountPosition")
     held = binance.exchange.account.balances
     assert {row["a"]: Decimal(row["f"]) for row in position["B"]} == {
