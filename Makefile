@@ -133,7 +133,8 @@ soak: $(DEV_READY)
 STRANGERS := build/strangers
 STRANGERS_PYTHON ?= $(or $(shell for p in python3.13 python3.12; do $$p -c "" 2>/dev/null && echo $$p && break; done),$(PYTHON))
 
-strangers: $(DEV_READY) $(STRANGERS)/nautilus_trader/tried $(STRANGERS)/freqtrade/tried $(STRANGERS)/pybit/tried
+strangers: $(DEV_READY) $(STRANGERS)/nautilus_trader/tried $(STRANGERS)/freqtrade/tried $(STRANGERS)/pybit/tried \
+  $(STRANGERS)/binance-sdk-spot/tried
 	@$(BIN)/python -m pytest -rs --durations 5 tests/contract/test_strangers.py $(ARGS)
 
 $(STRANGERS)/%/tried:

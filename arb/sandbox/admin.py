@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -131,11 +132,18 @@ class Admin:
         return {"mode": mode} | shown(chosen)
 
     def _post_key(self, body: Json) -> Json:
-        """Give a venue's account another key and revoke the one before; sessions that are logged in stay logged in."""
+        """Give a venue's account another key and revoke the one before; sessions that are logged in stay logged in.
+
+        With `public_key` (PEM, Ed25519, Binance only) its holder signs with the private half, and there is no secret.
+        """
         venue = self._venue(body)
         self._key_count += 1
         rng = random.Random(f"{self.world.sandbox_id}/{venue.name}/key {self._key_count}")
-        profile = venue.exchange.profile = with_another_key(venue.exchange.profile, rng)
+        public_key = str(body.get("public_key") or "")
+        if public_key and not SPECS[venue.name].takes_public_key:
+            raise AdminError(f"public_key: {venue.name} takes none")
+        profile = with_another_key(venue.exchange.profile, rng)
+        profile = venue.exchange.profile = replace(profile, public_key=public_key)
         given: Json = {"key": profile.key, "secret": profile.secret}
         if SPECS[venue.name].has_passphrase:
             given["passphrase"] = profile.passphrase

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 from arb.sandbox.accounts import Balance
@@ -289,8 +290,18 @@ class Disturbance:
     # -- connections -----------------------------------------------------------------------------------------------
 
     def _disconnect_all(self, fault: Fault) -> None:
+        """Close all connections: at once, or announced and after the fault's ms."""
         self.venue.board.hit(fault)
-        self._cut_all()
+        closing, notice_ns = list(self.venue.sessions.values()), fault.ms_as_ns()
+        if not notice_ns:
+            self._cut_all()
+            return
+        for session in closing:
+            session.announce_end(self.venue.now_ns)
+            self.venue.scheduler.at(self.venue.scheduler.now_ns + notice_ns, partial(self._cut, session))
+
+    def _cut(self, session: Session, _: int) -> None:
+        self.venue.cut_session(session)
 
     def _cut_all(self) -> None:
         for session in list(self.venue.sessions.values()):

@@ -118,16 +118,32 @@ class SimExchange(Settlement):
             surplus = market.book.fillable(order.side, order.ticks) - leave
             if surplus > 0:
                 self.rival_take(order.symbol, order.side, order.ticks, surplus, now_ns)
-        rules = market.instrument
+        rules, prevented = market.instrument, False
         if order.request.quote_size is not None:
             budget = units_floor(order.request.quote_size, mul(rules.tick, rules.lot))
             matches = market.book.take(order.side, order.ticks, None, budget)
         else:
-            matches = market.book.take(order.side, order.ticks, order.remaining_lots)
+            wanted = self._without_own(order, market, now_ns)
+            prevented = wanted < order.remaining_lots
+            matches = market.book.take(order.side, order.ticks, wanted)
         if matches:
             market.changed_ns = now_ns
         for match in matches:
             self._execute(order, match, now_ns)
+        if prevented:
+            self._finish(order, "cancelled", "self_trade", now_ns)
+
+    def _without_own(self, order: SimOrder, market: Market, now_ns: int) -> int:
+        """Return the lots that an order may take; end orders of the account that it would meet, as its `self_trade` says."""
+        mode, lots = order.request.self_trade, order.remaining_lots
+        while mode and (met := market.book.own_ahead(order.side, order.ticks, lots)) is not None:
+            own, before = met
+            if mode != "taker":
+                market.book.withdraw(own)
+                self._finish(own, "cancelled", "self_trade", now_ns)
+            if mode != "maker":
+                return before
+        return lots
 
     def _execute(self, taker: SimOrder, match: Match, now_ns: int) -> None:
         trade_id = self.ids.next(now_ns)
@@ -143,6 +159,8 @@ class SimExchange(Settlement):
 
     def _settle_unfilled(self, order: SimOrder, market: Market, now_ns: int) -> None:
         tif, by_quote = order.request.tif, order.request.quote_size is not None
+        if not order.is_open:
+            return
         if not by_quote and order.remaining_lots == 0:
             self._finish(order, "closed", "filled", now_ns)
         elif by_quote:

@@ -50,7 +50,7 @@ KINDS: dict[str, FaultKind] = {
     "history_lag": FaultKind(3000, STATE, "query"),  # ms
     "order_not_found": FaultKind(None, STATE, "query"),
     "foreign_order": FaultKind("200", STATE, "any"),  # notional in quote of a manual market buy
-    "ws_disconnect": FaultKind(None, STREAM, "stream"),
+    "ws_disconnect": FaultKind(None, STREAM, "stream"),  # ms between the announcement and the end; none: at once
     "ws_stall": FaultKind(3000, STREAM, "stream"),  # ms of silence, then everything held back arrives
     "ws_lag": FaultKind(500, STREAM, "stream"),  # ms
     "ws_gap": FaultKind(None, STREAM, "stream"),

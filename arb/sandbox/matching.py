@@ -163,6 +163,20 @@ class MatchBook:
                 return enough
         return total
 
+    def own_ahead(self, side: str, limit_ticks: int | None, lots: int) -> tuple[SimOrder, int] | None:
+        """Return the first account order that one of `side` and `lots` would meet, and the lots before that; else None."""
+        book_side, before = self.opposite(side), 0
+        for ticks in book_side.best_first():
+            if not _within(side, ticks, limit_ticks):
+                return None
+            for resting in book_side.levels[ticks].queue:
+                if before >= lots:
+                    return None
+                if resting.owner is not None:
+                    return resting.owner, before
+                before += resting.lots
+        return None
+
     def quote_for(self, side: str, limit_ticks: int | None, lots: int) -> int:
         """Return the sum of ticks times lots that taking up to `lots` would exchange."""
         book_side = self.opposite(side)

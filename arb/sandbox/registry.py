@@ -1,13 +1,14 @@
 """The simulated venues, in the order in which they are made. A new one is a folder, a line here, and one in `world.py`."""
 
 from arb.errors import ConfigError
+from arb.sandbox.binance.spec import SPEC as BINANCE
 from arb.sandbox.bitget.spec import SPEC as BITGET
 from arb.sandbox.bybit.spec import SPEC as BYBIT
 from arb.sandbox.gate.spec import SPEC as GATE
 from arb.sandbox.okx.spec import SPEC as OKX
 from arb.sandbox.spec import SimSpec
 
-SPECS: dict[str, SimSpec] = {spec.name: spec for spec in (GATE, OKX, BITGET, BYBIT)}
+SPECS: dict[str, SimSpec] = {spec.name: spec for spec in (GATE, OKX, BITGET, BYBIT, BINANCE)}
 VENUE_NAMES = ("gate", "okx", "bitget")
 """Those that are simulated unless others are named: the settings' own choice of venues, too."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 
 from aiohttp import WSMsgType, web
 
-from arb.clock import NS_PER_S, Clock
+from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.door import open_door
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin, refusal
@@ -25,6 +25,8 @@ HOST = "127.0.0.1"
 NO_ANSWER_HOLD_S = 60.0
 """How long a request without an answer is kept open before its connection is cut."""
 OUTBOX_FRAMES = 5_000
+PONGS_MISSED = 3
+"""After how many pings without a pong a connection is closed, at venues that send pings."""
 BUSY_POLL_S = 0.005
 _TRADE = '{"id":"1","tradeId":"1","px":"1","price":"1","sz":"1","size":"1","amount":"1","side":"buy","ts":"1"}'
 _ROWS = ",".join([_TRADE] * 8_000)
@@ -44,6 +46,34 @@ class Outbox:
             return False
         self.queue.put_nowait(text)
         return True
+
+
+class Pulse:
+    """The pings that a venue sends to one websocket: a pong must copy the payload, which is the instant in milliseconds."""
+
+    def __init__(self, socket: web.WebSocketResponse, clock: Clock, interval_s: float) -> None:
+        self._socket = socket
+        self._clock = clock
+        self._interval_s = interval_s
+        self._payload = b""
+        self._missed = 0
+
+    def take(self, payload: bytes) -> None:
+        if payload == self._payload:
+            self._missed = 0
+
+    async def beat(self) -> None:
+        """Ping at every interval; once `PONGS_MISSED` in a row were not answered, close the connection instead."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            if self._missed >= PONGS_MISSED:
+                await self._socket.close()
+                return
+            self._payload, self._missed = str(self._clock.wall_ns() // NS_PER_MS).encode(), self._missed + 1
+            try:
+                await self._socket.ping(self._payload)
+            except (ConnectionError, RuntimeError):
+                return
 
 
 class Shell:
@@ -102,7 +132,7 @@ class Shell:
         if path.startswith("/admin"):
             return await self._admin_answer(request, path.removeprefix("/admin"))
         if venue_of_path(path, WS_PATHS) is not None and "upgrade" in request.headers:
-            return await self._websocket(request, path)
+            return await self._websocket(request, path, query)
         headers = {name.lower(): value for name, value in request.headers.items()}
         incoming = HttpRequest(request.method, path, query, headers, await request.read())
         token = self.world.submit(incoming, self.clock.wall_ns())
@@ -138,22 +168,30 @@ class Shell:
 
     # -- websockets ------------------------------------------------------------------------------------------------
 
-    async def _websocket(self, request: web.Request, path: str) -> web.StreamResponse:
-        session_id = self.world.open_session(path, self.clock.wall_ns())
+    async def _websocket(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
+        session_id = self.world.open_session(path, self.clock.wall_ns(), query)
         if session_id is None:
             return _closed(request)
         outbox = self._outboxes[session_id] = Outbox()
-        socket = web.WebSocketResponse(compress=False, timeout=1.0)
+        venue = venue_of_path(path, WS_PATHS) or "gate"
+        interval_s = SPECS[venue].ping_s
+        socket = web.WebSocketResponse(compress=False, timeout=1.0, autoping=not interval_s)
+        pulse = Pulse(socket, self.clock, interval_s)
         helpers: list[asyncio.Task[None]] = []
         try:
             await socket.prepare(request)
-            texts = BUSY_TEXTS[venue_of_path(path, WS_PATHS) or "gate"]
             helpers.append(asyncio.create_task(_drain(outbox, socket)))
-            helpers.append(asyncio.create_task(self._fill(session_id, socket, texts)))
+            helpers.append(asyncio.create_task(self._fill(session_id, socket, BUSY_TEXTS[venue])))
+            if interval_s:
+                helpers.append(asyncio.create_task(pulse.beat()))
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
                     self.world.receive(session_id, message.data, self.clock.wall_ns())
                     self.pump()
+                elif message.type == WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type == WSMsgType.PONG:
+                    pulse.take(bytes(message.data))
         finally:
             self._outboxes.pop(session_id, None)
             self.world.close_session(session_id, self.clock.wall_ns())

@@ -22,7 +22,9 @@ class SimSpec:
 
     `account_modes`: its kinds of account, the usual one first, none where there is one; `rights`: the key's first rights, where
     `:read` marks one for reading only; both in the venue's words. `choices`: those of its holder. `chains`: its name of
-    each coin's own chain; `token_chain`: of that of all other assets.
+    each coin's own chain; `token_chain`: of that of all other assets. `patience_ms`: after how long it
+    answers that its engine has not answered; `ping_s`: how often its websockets send a ping, 0: never; `takes_public_key`:
+    whether its holder may sign with an Ed25519 key.
     """
 
     name: str
@@ -44,3 +46,6 @@ class SimSpec:
     choices: tuple[str, ...]
     chains: Mapping[str, str]
     token_chain: str
+    patience_ms: float | None = None
+    ping_s: float = 0.0
+    takes_public_key: bool = False

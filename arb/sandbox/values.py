@@ -114,6 +114,8 @@ class OrderRequest:
     cancel_unfit: bool = False
     """Take a `post_only` order that would take, or a `fok` that cannot fill, and cancel it at once, as OKX and Bitget
     do; otherwise it is refused."""
+    self_trade: str = ""
+    """Which side ends before it trades with an order of its own account: `taker`, `maker` or `both`; "": they trade."""
     echo: dict[str, str] = field(default_factory=dict)
     """Fields of the dialect that the venue echoes back (account, tag ...)."""
 
@@ -142,7 +144,7 @@ class SimOrder:
     """Limit price in ticks; None for a market order."""
     status: str = "open"
     reason: str = "open"
-    """Why it ended: filled, cancelled, ioc, fok, post_only, depth, rejected; `open` while it rests."""
+    """Why it ended: filled, cancelled, ioc, fok, post_only, depth, rejected, self_trade; `open` while it rests."""
     reject: str = ""
     filled_lots: int = 0
     cost: Decimal = ZERO
@@ -314,6 +316,8 @@ class VenueProfile:
     delay_sigma: float = 0.3
     account_modes: tuple[str, ...] = ()
     """The venue's kinds of account, the usual one first; empty where it has only one."""
+    public_key: str = ""
+    """PEM of the holder's Ed25519 key, where one signs in place of `secret`."""
 
 
 def with_fee_factor(rate: Decimal, factor: Decimal) -> Decimal:

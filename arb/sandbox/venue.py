@@ -16,6 +16,7 @@ from arb.sandbox.exact import ONE
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import BOOK_FAULTS, FILL_FAULTS, FRAME_FAULTS, REQUEST_FAULTS, Fault, FaultBoard
 from arb.sandbox.market import BookStream, BookUpdate
+from arb.sandbox.registry import SPECS
 from arb.sandbox.values import Event, OrderChanged, SimOrder
 from arb.sandbox.wire import CANCEL, CLOSED, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Scheduler, Session
 
@@ -78,6 +79,8 @@ class SimVenue:
         self._rng = rng
         self._streams: dict[str, dict[StreamKey, tuple[BookStream, list[Session]]]] = {s: {} for s in exchange.markets}
         """By symbol, so that a change of one book only visits the streams of that book."""
+        patience_ms = SPECS[self.name].patience_ms
+        self._patience_ns = None if patience_ms is None else int(patience_ms * NS_PER_MS)
         self._marked: set[str] = set()
         """Symbols all of whose streams are due already: a further change needs no scheduling."""
         self._last_send_ns: dict[int, dict[str, int]] = {}
@@ -113,6 +116,8 @@ class SimVenue:
             self._record(call, None, False)
             deliver(CLOSED, self.scheduler.now_ns)
             return
+        if self._patience_ns is not None:
+            deliver = self._within(self._patience_ns, call, deliver)
         delay = self._draw_ns(self.exchange.profile.order_delay_ms)
         where = _where(call)
         started = self.scheduler.now_ns
@@ -137,6 +142,22 @@ class SimVenue:
                 self.scheduler.at(at_ns + way_out, lambda out_ns: deliver(CLOSED if self.down else answer, out_ns))
 
         self.scheduler.at(arrive, run)
+
+    def _within(self, patience_ns: int, call: Call, deliver: Deliver) -> Deliver:
+        """Deliver one answer: the engine's, or after `patience_ns` that there was none; the engine may execute the call yet."""
+        waiting = True
+
+        def once(answer: HttpAnswer | None, at_ns: int) -> None:
+            nonlocal waiting
+            if waiting:
+                waiting = False
+                deliver(answer, at_ns)
+
+        def give_up(at_ns: int) -> None:
+            once(self.dialect.fault_answer("timeout", call, self.now_ns), at_ns)
+
+        self.scheduler.at(self.scheduler.now_ns + patience_ns, give_up)
+        return once
 
     def _execute(self, call: Call, execute: Callable[[int], HttpAnswer], fault: Fault | None) -> HttpAnswer | None:
         """Run a call at the matching engine, under at most one fault; None when it never arrives."""
@@ -188,11 +209,12 @@ class SimVenue:
     def refuses_session(self) -> bool:
         return self._is_down("stream")
 
-    def open(self, session_id: int, path: str) -> Session:
+    def open(self, session_id: int, path: str, query: str = "") -> Session:
         session = self.dialect.open(self, path)
         session.id = session_id
         self.sessions[session_id] = session
         self._last_send_ns[session_id] = {"": self.scheduler.now_ns}
+        session.opened(query, self.now_ns)
         return session
 
     def receive(self, session_id: int, text: str) -> None:

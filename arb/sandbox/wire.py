@@ -7,7 +7,8 @@ wraps it and adds, for every dialect alike: latency, faults, the record of reque
                                                 and records; reads without judging (never raises on garbage)
     dialect.handle(request, now_ns)          -> HttpAnswer, executed when the request reaches the matching engine
     dialect.fault_answer(name, call, now_ns) -> HttpAnswer of a venue fault: http_429 http_500 http_503_maintenance
-                                                reject_balance key_revoked order_not_found
+                                                reject_balance key_revoked order_not_found, and
+                                                timeout where `SimSpec.patience_ms` is set
     dialect.open(venue, path)                -> Session for a websocket path
 
 A `Session` is one websocket. Its dialect implements `receive(text, now_ns)`, and as it likes `on_event(event)` (every
@@ -62,6 +63,8 @@ class HttpRequest:
     query: str
     headers: dict[str, str]
     body: bytes
+    received_ns: int = 0
+    """When it reached the venue's door, by the venue's clock; it reaches the engine later."""
 
     def params(self) -> dict[str, str]:
         return dict(parse_qsl(self.query, keep_blank_values=True))
@@ -198,8 +201,14 @@ class Session:
         self.id = 0
         self.is_open = True
 
+    def opened(self, query: str, now_ns: int) -> None:
+        """Handle the query of the address that it was opened by; "" for none."""
+
     def receive(self, text: str, now_ns: int) -> None:
         """Handle one text frame from the client."""
+
+    def announce_end(self, now_ns: int) -> None:
+        """Announce that the connection is about to be closed, where the venue does so."""
 
     def on_event(self, event: Event) -> None:
         """Handle one event of the exchange (called for every event; filter by own subscriptions)."""

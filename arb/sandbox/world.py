@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from arb.sandbox.binance.api import BinanceDialect
 from arb.sandbox.bitget.api import BitgetDialect
 from arb.sandbox.bybit.api import BybitDialect
 from arb.sandbox.ceiling import Ceiling
@@ -26,6 +27,7 @@ DIALECTS: dict[str, Callable[[SimExchange], Dialect]] = {
     "okx": OkxDialect,
     "bitget": BitgetDialect,
     "bybit": BybitDialect,
+    "binance": BinanceDialect,
 }
 
 REST_PREFIXES = {prefix: spec.name for spec in SPECS.values() for prefix in spec.rest_prefixes}
@@ -130,7 +132,7 @@ class SimWorld:
         self.scheduler.run_until(now_ns)
         self._count += 1
         token = self._count
-        dialect = venue.dialect
+        dialect, request = venue.dialect, replace(request, received_ns=venue.now_ns)
         call = dialect.classify(request, venue.now_ns)
 
         def deliver(answer: HttpAnswer | None, _: int) -> None:
@@ -139,7 +141,7 @@ class SimWorld:
         venue.perform(call, lambda at_ns: dialect.handle(request, at_ns), deliver, now_ns)
         return token
 
-    def open_session(self, path: str, now_ns: int) -> int | None:
+    def open_session(self, path: str, now_ns: int, query: str = "") -> int | None:
         """Open a websocket session and return its id; None when no venue owns the path, or the venue closes it at once."""
         name = venue_of_path(path, WS_PATHS)
         venue = self.venues.get(name) if name else None
@@ -149,7 +151,7 @@ class SimWorld:
         if venue.refuses_session():
             return None
         self._count += 1
-        venue.open(self._count, path)
+        venue.open(self._count, path, query)
         self._session_venue[self._count] = venue
         return self._count
 

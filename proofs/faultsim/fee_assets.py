@@ -12,7 +12,7 @@ import msgspec
 
 from arb.market.numbers import ZERO
 from arb.sandbox.disturb import POINTS
-from arb.sandbox.registry import SPECS
+from arb.sandbox.registry import SPECS, VENUE_NAMES
 from arb.sandbox.world import SimWorld
 
 SHARE = 0.3
@@ -39,7 +39,7 @@ def drawn_modes(seed: int, notional: Decimal) -> tuple[FeeMode, ...]:
     if rng.random() >= SHARE:
         stated = tuple(FeeMode(venue, "", ZERO, Decimal(1)) for venue in POINTS)
         return stated if rng.random() < 1 / 2 else ()
-    venues = tuple(spec.name for spec in SPECS.values() if spec.fee_assets)
+    venues = tuple(name for name in VENUE_NAMES if SPECS[name].fee_assets)
     return tuple(_drawn(rng, venue, notional) for venue in rng.choice((*((venue,) for venue in venues), venues)))
 
 

@@ -6,15 +6,21 @@ subclassed, no method replaced, no answer repaired: what passes here would pass 
 
 from decimal import Decimal
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import ccxt
 import ccxt.pro
 import gate_api
 
 SYMBOL = "BTC/USDT"
-VENUES = ("gate", "okx", "bitget", "bybit")
-_OPTIONS = {"bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}}}
-"""The client of Bybit lists perpetuals, too, and its users acknowledge that it shows the last 500 orders."""
+VENUES = ("gate", "okx", "bitget", "bybit", "binance")
+_OPTIONS = {
+    "bybit": {"fetchMarkets": {"types": ["spot"]}, "fetchOrder": {"acknowledged": True}},
+    "binance": {"fetchOpenOrders": {"warnWithoutSymbol": False}},
+}
+"""The client of Bybit lists perpetuals, too. Users acknowledge that it shows the last 500 orders, and what it
+weighs at Binance to ask for all open ones.
+"""
 
 Client = Any
 """A ccxt client: the library has no useful static types for the unified calls."""
@@ -60,6 +66,12 @@ def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
     elif venue == "okx":
         api["rest"] = account["rest"]
         api["ws"] = cast(str, account["ws_public"]).removesuffix("/public")
+    elif venue == "binance":
+        for product, address in api.items():
+            if isinstance(address, str):
+                api[product] = account["rest"] + urlsplit(address).path
+        streams = cast(str, account["ws_public"]).removesuffix("/stream")
+        api["ws"] = {"spot": f"{streams}/ws", "ws-api": {"spot": account["ws_private"]}}
     else:
         for product, address in api.items():
             if isinstance(address, str):

@@ -116,3 +116,19 @@ def test_the_venues_own_client_trades_on_bybit() -> None:
     assert {asset: Decimal(amount) for asset, amount in report["held"].items()} == held(ledger)
     assert (report["instruments"], report["price"], report["refused"]) == (5, "48900", 170131)
     assert report["ended"][0] == "Cancelled" and report["rights"] == ["SpotTrade"]
+
+
+def test_the_venues_own_client_trades_on_binance_with_either_kind_of_key() -> None:
+    with still_sandbox(seed=12, venues=("gate", "binance")) as still:
+        report = report_of("binance_sdk.py", "binance-sdk-spot", still)
+        ledger = still.admin("GET", "/ledger")["binance"]
+
+    *fills, by_secret, by_logon = [int(fill["trade_id"]) for fill in ledger["fills"]]
+    assert report["paged"] == report["fills"] == fills
+    orders = [int(order["id"]) for order in ledger["orders"] if order["status"] != "rejected"]
+    assert orders == [*report["ids"], report["by_secret"]["id"], report["by_logon"]["id"]]
+    assert by_secret < by_logon and report["by_secret"]["told"] == report["by_logon"]["told"] == ["NEW", "FILLED"]
+    assert (report["symbols"], report["price"], report["ended"]) == (5, "49000.00000000", "CANCELED")
+    assert report["statuses"] == ["FILLED"] * 3 and "-2010" in report["refused"]
+    spent = {fill["fee_currency"] for fill in ledger["fills"]}
+    assert spent == {"BTC"} and Decimal(report["held"]["BTC"][0]) < held(ledger)["BTC"]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import ccxt
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.binance.spec import ROOT
 from arb.sandbox.exact import units_exact
 from arb.sandbox.faults import KINDS, Fault
 from arb.sandbox.registry import VENUE_NAMES
@@ -26,6 +27,9 @@ Levels = list[tuple[str, str]]
 def stock_client(venue: str) -> Any:
     """Return ccxt's client of a venue, made once: it takes longer to make than most tests to run."""
     return getattr(ccxt, venue)()
+
+
+stock_client("gate")  # the first client of a process opens a socket, to see what its system knows: not within a test
 
 
 class Bench:
@@ -87,7 +91,8 @@ class Bench:
         built = self.signer.sign(path, api, method, params or {})
         address = urlsplit(built["url"])
         headers = {name.lower(): str(value) for name, value in (built["headers"] or {}).items()}
-        return HttpRequest(method, address.path, address.query, headers, (built["body"] or "").encode())
+        path = f"{ROOT}{address.path}" if self.venue.name == "binance" else address.path
+        return HttpRequest(method, path, address.query, headers, (built["body"] or "").encode())
 
     def send(self, request: HttpRequest) -> tuple[int, Any]:
         """Send a request and return status and JSON of its answer."""
@@ -125,8 +130,9 @@ class Bench:
         return self.send(self.signed(api, path, method, params))
 
     def open(self, path: str) -> "Stream":
-        """Open a websocket."""
-        session_id = self.world.open_session(path, self.now_ns)
+        """Open a websocket; the path may have a query."""
+        path, _, query = path.partition("?")
+        session_id = self.world.open_session(path, self.now_ns, query)
         assert session_id is not None
         stream = self._streams[session_id] = Stream(self, session_id)
         return stream

@@ -28,11 +28,13 @@ def words(text: str) -> st.SearchStrategy[str]:
 WORDS = words(
     "subscribe unsubscribe api login spot.obu spot.orders spot.order_book spot.login ob.BTC_USDT.50 books orders "
     "BTC-USDT BTCUSDT BTC_USDT SPOT trade ticker 100ms !all limit market buy sell ioc 0.5 60000 -1 1e9 NaN \u00b2 ping "
-    "9999999999999999999999999999999999999999"
+    "9999999999999999999999999999999999999999 SUBSCRIBE UNSUBSCRIBE SET_PROPERTY btcusdt@depth session.logon order.place "
+    "userDataStream.subscribe.signature account.status btcusdt@kline_1m"
 )
 KEYS = words(
     "time channel event payload auth KEY SIGN op args instId instType id req_id req_param currency_pair side amount "
-    "price text timeout topic symbol size sz px ordType orderType force clOrdId clientOid apiKey timestamp sign passphrase"
+    "price text timeout topic symbol size sz px ordType orderType force clOrdId clientOid apiKey timestamp sign passphrase "
+    "method params signature"
 )
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-5, 10**30), st.floats(allow_nan=False), WORDS),
@@ -44,6 +46,7 @@ PATHS = {
     "okx": ["/ws/v5/public", "/ws/v5/private"],
     "bitget": ["/v2/ws/public", "/v2/ws/private", "/v3/ws/private"],
     "bybit": ["/v5/public/spot", "/v5/private"],
+    "binance": ["/binance/stream", "/binance/ws-api/v3"],
 }
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -124,6 +127,7 @@ def test_however_deep_a_frame_nests_the_connection_goes_on(
         f'{{"op":{nested},"args":[{{}}]}}',
         f'{{"op":"subscribe","args":[{{"channel":"books","instId":{nested}}}]}}',
         f'{{"event":"subscribe","channel":"spot.obu","payload":[{nested}]}}',
+        f'{{"method":"SUBSCRIBE","id":1,"params":[{nested}]}}',
     ):
         assert stream.send(frame) != []
 

@@ -5,7 +5,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from arb.clock import SystemClock
 from arb.errors import ConfigError
 from arb.sandbox.__main__ import read_faults
-from arb.sandbox.server import SandboxServer
+from arb.sandbox.server import PONGS_MISSED, Pulse, SandboxServer
 
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
@@ -155,3 +155,43 @@ def test_a_planned_disconnect_closes_a_real_socket_and_a_lost_answer_never_comes
                 pass
 
     asyncio.run(serve([{"venue": "gate", "fault": "lost_request", "on": "any", "at_s": 0}], talk))
+
+
+class Line:
+    """The socket of a client that answers pings with a payload of its choice, or not at all, and ends after ten."""
+
+    def __init__(self, answers: Callable[[bytes], bytes | None]) -> None:
+        self.answers = answers
+        self.pulse = Pulse(self, SystemClock(), 0.0)  # type: ignore[arg-type]
+        self.pings: list[bytes] = []
+        self.closed = False
+
+    async def ping(self, payload: bytes) -> None:
+        if len(self.pings) == 10:
+            raise ConnectionError
+        self.pings.append(payload)
+        answer = self.answers(payload)
+        if answer is not None:
+            self.pulse.take(answer)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("answers", "pings", "closed"),
+    [
+        (lambda payload: payload, 10, False),
+        (lambda _: None, PONGS_MISSED, True),
+        (lambda _: b"other", PONGS_MISSED, True),
+    ],
+)
+def test_a_client_that_does_not_answer_pings_with_their_payload_is_cut_off(
+    answers: Callable[[bytes], bytes | None], pings: int, closed: bool
+) -> None:
+    line = Line(answers)
+
+    asyncio.run(line.pulse.beat())
+
+    assert (len(line.pings), line.closed) == (pings, closed)
+    assert all(payload.isdigit() for payload in line.pings)

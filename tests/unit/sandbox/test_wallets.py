@@ -10,12 +10,13 @@ from arb.sandbox.admin import Admin
 from arb.venues.registry import spec_of
 from tests.unit.sandbox.bench import Bench
 
-VENUES = ("gate", "okx", "bitget", "bybit")
+VENUES = ("gate", "okx", "bitget", "bybit", "binance")
 ASKED: dict[str, tuple[list[str], str]] = {
     "gate": (["public", "spot"], "currencies"),
     "okx": (["private"], "asset/currencies"),
     "bitget": (["public", "spot"], "v2/spot/public/coins"),
     "bybit": (["private"], "v5/asset/coin/query-info"),
+    "binance": (["sapi"], "capital/config/getall"),
 }
 
 

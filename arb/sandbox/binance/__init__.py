@@ -1,0 +1,1 @@
+"""The sandbox's dialect of Binance: spot, REST and websocket API v3."""
