@@ -106,7 +106,7 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
 
 def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
     announced = sandbox.announced["venues"]
-    return {venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.traded() if venue in announced}
+    return {venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced}
 
 
 def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
@@ -132,15 +132,13 @@ def require_traded(settings: Settings) -> None:
 
 
 def simulated(settings: Settings) -> tuple[str, ...]:
-    """Return the venues of an embedded sandbox: its usual ones, and others that are enabled and take orders."""
-    return tuple(name for name in SIMULATED if name in VENUE_NAMES or name in settings.venues.traded())
+    """Return the venues of an embedded sandbox: its usual ones, and others that are enabled."""
+    return tuple(name for name in SIMULATED if name in VENUE_NAMES or name in settings.venues.enabled())
 
 
 def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
     """Warn of enabled venues that a sandbox does not simulate and therefore omits."""
-    missing = sorted(
-        settings.venues.enabled().keys() - (sandbox.announced["venues"].keys() & settings.venues.traded().keys())
-    )
+    missing = sorted(settings.venues.enabled().keys() - sandbox.announced["venues"].keys())
     if missing:
         log.warning("%s: the sandbox has no simulated exchange of that name: omitted", ", ".join(missing))
 

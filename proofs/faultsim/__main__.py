@@ -39,7 +39,7 @@ PROGRESS_EVERY = 50
     default=",".join(VENUE_NAMES),
     show_default=True,
     metavar="LIST",
-    help="Where the seeds trade: also bybit.",
+    help="Where the seeds trade: also bybit, binance.",
 )
 @click.option(
     "--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate the scenario in a file, on its seed or --seed."

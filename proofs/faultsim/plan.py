@@ -360,7 +360,9 @@ def _modes(seed: int, venues: tuple[str, ...]) -> dict[str, str]:
     """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
     drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in venues}
     return {
-        venue: rng.choice(SPECS[venue].account_modes[1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES
+        venue: rng.choice(others)
+        for venue, rng in drawn.items()
+        if (others := SPECS[venue].account_modes[1:]) and rng.random() < OTHER_MODES
     }
 
 

@@ -48,6 +48,9 @@ from tests.contract.gateway_bench import (
 )
 from tests.contract.stock_clients import SYMBOL
 
+BATCHES = ("gate", "okx", "bitget", "bybit")
+"""The venues that cancel several orders with one request."""
+
 
 @pytest.fixture(params=ACCOUNTS)
 def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
@@ -65,7 +68,7 @@ def test_an_order_the_balance_does_not_cover_is_rejected_and_does_not_exist(benc
     answer = bench.run(lambda gateway: gateway.place(order))
 
     assert isinstance(answer, OrderRejected)
-    assert answer.code in ("BALANCE_NOT_ENOUGH", "51008", "43012", "25202", "170131")
+    assert answer.code in ("BALANCE_NOT_ENOUGH", "51008", "43012", "25202", "170131", "-2010 funds")
     assert 0 < answer.sent_ns <= answer.acked_ns
     assert not [row for row in bench.orders(order.client_order_id) if row["status"] != "rejected"]
 
@@ -96,7 +99,8 @@ def test_an_order_that_arrives_after_its_expiry_is_rejected(bench: Bench) -> Non
         assert documented is False
         assert isinstance(answer, OrderAccepted)
         return
-    assert (documented is False) is (bench.venue == "bybit")  # whose door refuses it, and who checks no later
+    # Bybit checks it at its door only, and Binance before an engine whose own delay nothing bounds.
+    assert (documented is False) is (bench.venue in ("bybit", "binance"))
     assert isinstance(answer, OrderRejected)
     assert answer.sent_ns > 0
     assert not bench.fills(order.client_order_id)
@@ -327,7 +331,9 @@ def resting_and_gone(gateway: VenueGateway, count: int) -> tuple[list[PlaceOrder
     ]
 
 
-def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_itself(bench: Bench) -> None:
+def test_several_orders_are_cancelled_with_one_request_where_there_is_one_and_each_is_answered_for_itself(
+    bench: Bench,
+) -> None:
     async def story(gateway: VenueGateway) -> tuple[list[CancelOrder], tuple[CancelAnswered, ...]]:
         orders, cancels = resting_and_gone(gateway, 4)
         placed = [await gateway.place(order) for order in orders]
@@ -342,12 +348,13 @@ def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_
     assert [answer.outcome for answer in answers] == [Outcome.ACCEPTED] * 2 + [Outcome.REJECTED] + [
         Outcome.ACCEPTED
     ] * 2
-    assert answers[2].code in ("CLIENT_ID_NOT_FOUND", "51400", "43001", "25204", "170213")
+    assert answers[2].code in ("CLIENT_ID_NOT_FOUND", "51400", "43001", "25204", "170213", "-2011 gone")
     for cancel in cancels[:2] + cancels[3:]:
         assert bench.orders(cancel.client_order_id)[0]["status"] == "cancelled"
     names = {name for cancel in cancels for name in (cancel.client_order_id, f"t-{cancel.client_order_id}")}
     asked = [row for row in bench.sandbox.admin("GET", "/ledger")[bench.venue]["requests"] if row["kind"] == "cancel"]
-    assert len({row["ts_ms"] for row in asked if row["client_id"] in names}) == 1  # in one request
+    if bench.venue in BATCHES:
+        assert len({row["ts_ms"] for row in asked if row["client_id"] in names}) == 1  # in one request
 
 
 @pytest.mark.thorough
@@ -361,7 +368,7 @@ def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, 
         orders, cancels = resting_and_gone(gateway, 2)
         for order in orders:
             await gateway.place(order)
-        bench.fault(fault, "cancel")
+        bench.fault(fault, "cancel", count=1 if bench.venue in BATCHES else len(cancels))
         answers = await gateway.cancel_many(cancels)
         await gateway.cancel_many(cancels)
         return answers

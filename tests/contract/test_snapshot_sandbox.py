@@ -90,6 +90,9 @@ def test_what_moves_a_balance_from_outside_is_found_by_its_bills_with_its_sign(b
         bench.sandbox.admin("POST", "/balance", {"venue": bench.venue, "asset": "USDT", "free": str(amount)})
     found = looked(bench)
     bench.sandbox.admin("POST", "/balance", {"venue": bench.venue, "asset": "USDT", "free": str(before)})
+    if bench.venue == "binance":  # no list of it holds them all, and the snapshot claims none
+        assert (found.complete, found.transfers_complete, found.transfers) == (True, False, ())
+        return
     assert found.transfers_complete
     assert [transfer.amount for transfer in found.transfers if transfer.asset == "USDT"][-2:] == [123, -23]
     assert len({transfer.transfer_id for transfer in found.transfers}) == len(found.transfers)
@@ -109,7 +112,7 @@ def test_what_happened_before_the_span_is_not_reported(bench: Bench) -> None:
     assert not found.fills
 
 
-WITHOUT_SWITCH = {("bitget", ""), ("bybit", "")}
+WITHOUT_SWITCH = {("bitget", ""), ("bybit", ""), ("binance", "")}
 
 
 def test_the_dead_man_switch_is_armed_and_disarmed_where_there_is_one(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 An edge is refused rather than sent into a venue's rate limit. Sent placements are counted in a sliding window per metered
 scope (a venue and symbol, or a whole venue). An entry needs room for its leg and a hedge at both venues; only the leg is
 counted. An open pair holds the room for its hedge until it sends one there or closes, so an entry never takes it. Repairs are
-counted and never refused. Where all symbols share a window, an edge that was traded already leaves a part of it to other edges.
+counted and never refused. Where all symbols share a window, a part of it is only for edges that were not traded yet.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ Held = Callable[[str, str], int]
 class PlaceRate(msgspec.Struct, frozen=True):
     """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together.
 
-    `for_others` (0 <= it <= `count` - 2): how many of them the second and later pairs on one edge leave free.
+    `for_others` (0 <= it <= `count` - 2): how many of them the second and later pairs on one edge may not take.
     """
 
     count: int

@@ -51,7 +51,7 @@ class Venue(Nowhere):
         return answered(400, -2013, "Order does not exist.")
 
     def standing(self, origin: object) -> None:  # type: ignore[override]
-        """Return none, so that orders leave by `send`."""
+        """Return none, so that orders go by `send`."""
 
     @property
     def orders(self) -> list[str]:
