@@ -83,4 +83,4 @@ def test_an_embedded_sandbox_simulates_its_usual_venues_and_others_that_are_enab
     settings = Settings()
     assert simulated(settings) == ("gate", "okx", "bitget")
     only = msgspec.structs.replace(settings, venues=settings.venues.only(("gate", "bybit", "binance")))
-    assert simulated(only) == ("gate", "okx", "bitget", "bybit")
+    assert simulated(only) == ("gate", "okx", "bitget", "bybit", "binance")
