@@ -1,4 +1,4 @@
-"""The soak on real sockets: `python -m proofs.soak [--minutes N] [--symbols N] [--seed N] [--live]`: `make soak`.
+"""The soak on real sockets: `python -m proofs.soak [--minutes N] [--symbols N] [--venues LIST] [--seed N] [--live]`.
 
 Many symbols, and one drawn fault after another at a drawn venue, for half an hour: trading must not stop without need, memory
 must not grow, and in the end the ledger must agree with the sandbox's own. A line a minute; exit code 1 with what is wrong.
@@ -71,11 +71,15 @@ class Minute(msgspec.Struct, frozen=True):
 class Soak:
     """One run under faults."""
 
-    def __init__(self, sandbox: SandboxProcess, engine: EngineProcess, rng: random.Random) -> None:
+    def __init__(
+        self, sandbox: SandboxProcess, engine: EngineProcess, rng: random.Random, venues: tuple[str, ...]
+    ) -> None:
         self.minutes: list[Minute] = []
         self.halts: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
-        self._sandbox, self._engine, self._rng = sandbox, engine, rng
+        self.states: Counter[str] = Counter()
+        """The engine's state, once a second."""
+        self._sandbox, self._engine, self._rng, self._venues = sandbox, engine, rng, venues
         self._clock = SystemClock()
 
     def run(self, minutes: int) -> None:
@@ -95,7 +99,7 @@ class Soak:
         trouble = TROUBLES[self._rng.choice(sorted(TROUBLES.keys() - ENDS_TRADING))]
         for fault, options in ((trouble.fault, trouble.more), *trouble.with_it):
             more = {"seconds": LASTS_S, **{name: value for name, value in options.items() if name != "venues"}}
-            self._sandbox.strike(fault, (self._rng.choice(VENUES),), **more)
+            self._sandbox.strike(fault, (self._rng.choice(self._venues),), **more)
         self.struck[trouble.fault] += 1
 
     def _look(self) -> Minute:
@@ -113,8 +117,9 @@ class Soak:
         )
 
     def _wait_until_s(self, began_ns: int, after_s: float) -> None:
-        left_s = after_s - (self._clock.monotonic_ns() - began_ns) / NS_PER_S
-        self._engine.rest(max(left_s, 0.0))
+        while (left_s := after_s - (self._clock.monotonic_ns() - began_ns) / NS_PER_S) > 0:
+            self._engine.rest(min(left_s, 1.0))
+            self.states[self._engine.until(lambda _: True, "the engine answers")["state"]] += 1
 
 
 def main(arguments: list[str]) -> int:
@@ -122,26 +127,33 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="soak", description="Half an hour of trading under faults.")
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--symbols", type=int, default=200)
+    parser.add_argument("--venues", default=",".join(VENUES), metavar="LIST", help="where it trades")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", type=Path, default=None, help="where ledger and journal are kept")
     parser.add_argument("--live", action="store_true", help="in live mode, over TLS")
     chosen = parser.parse_args(arguments)
+    if chosen.live and chosen.venues != ",".join(VENUES):
+        parser.error("--live: only at the venues that --venues has by default")
     seed = drawn_seed() if chosen.seed is None else chosen.seed
-    say(f"seed {seed}, {chosen.symbols} symbols, {chosen.minutes} minutes")
+    venues = tuple(chosen.venues.split(","))
+    say(f"seed {seed}, {chosen.symbols} symbols at {chosen.venues}, {chosen.minutes} minutes")
     with tempfile.TemporaryDirectory(prefix="arb-soak-") as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        wrong = soak(folder, seed, chosen.symbols, chosen.minutes, live=chosen.live)
+        wrong = soak(folder, seed, chosen.symbols, chosen.minutes, venues, live=chosen.live)
     for line in wrong:
         say(f"RED  {line}")
     return 1 if wrong else 0
 
 
-def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = False) -> list[str]:
+def soak(
+    folder: Path, seed: int, symbols: int, minutes: int, venues: tuple[str, ...] = VENUES, *, live: bool = False
+) -> list[str]:
     """Return what is wrong after a soak."""
     listed = listed_symbols(symbols)
     with contextlib.ExitStack() as stack:
-        sandbox = stack.enter_context(sandbox_process(folder, "--symbols", str(symbols), seed=seed))
+        named = ("--venues", ",".join(venues))
+        sandbox = stack.enter_context(sandbox_process(folder, "--symbols", str(symbols), *named, seed=seed))
         changes = HEALTH | {"daily_notional_quote": "1000000000"}
         variables: dict[str, str] = {}
         if live:
@@ -164,12 +176,12 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         engine = stack.enter_context(
             live_engine(folder, sandbox, variables=variables)
             if live
-            else engine_of(folder, arb_anew("run", *run_arguments(folder, sandbox), cwd=folder))
+            else engine_of(folder, arb_anew("run", *run_arguments(folder, sandbox), *named, cwd=folder))
         )
         began = SystemClock().monotonic_ns()
         engine.until(lambda status: status["seconds"] > 0, "two venues have a live book")
         say(f"trading after {(SystemClock().monotonic_ns() - began) / NS_PER_S:.1f} s")
-        run = Soak(sandbox, engine, random.Random(seed))
+        run = Soak(sandbox, engine, random.Random(seed), venues)
         run.run(minutes)
         ended = engine.stop()
         ledger = sandbox.ledger()
@@ -177,7 +189,9 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         row["kind"]: row["n"]
         for row in truth.rows_of(engine.db, "SELECT kind, COUNT(*) AS n FROM incidents GROUP BY kind")
     }
-    say(f"faults {dict(run.struck)}\nincidents {incidents}\nhalts {dict(run.halts)}")
+    say(
+        f"faults {dict(run.struck)}\nincidents {incidents}\nhalts {dict(run.halts)}\nseconds in each state {dict(run.states)}"
+    )
     say(f"pairs {ended.summary['pairs']}  net {ended.summary['net']}")
     return [
         *_judged(run, ended.summary),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration import truth
-from tests.integration.support import VENUES, EngineProcess, SandboxProcess, arb, engine_of, where, write_config
+from tests.integration.support import EngineProcess, SandboxProcess, arb, engine_of, where, write_config
 
 CONSENTS = ("--mode", "live", "--live")
 OWN_COINS = "coins.csv"
@@ -55,7 +55,7 @@ def live_config(
     lines = ["venue,ticker,chain,contract,endpoint,evidence,source,reviewed"]
     lines += [
         f"{venue},{coin},made-up-{coin.lower()},native,/seen,own,the sandbox,2026-11-01"
-        for venue in VENUES
+        for venue in announced["venues"]
         for coin in coins
     ]
     (folder / OWN_COINS).write_text("\n".join(lines) + "\n")
