@@ -29,7 +29,6 @@ import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.market.symbol import Symbol
-from arb.venues.registry import spec_of
 from proofs.proof import say
 from proofs.soak import processor_s, resident_mb
 from tests.contract.venue_server import Venues, venue_server
@@ -82,8 +81,8 @@ enabled = true
 [venues.{venue}.endpoints]
 rest = "{rest}"
 ws_public = "{ws_public}"
+ws_private = "ws://127.0.0.1:9/nobody-listens"
 """
-PRIVATE = 'ws_private = "ws://127.0.0.1:9/nobody-listens"\n'
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +236,6 @@ def write_settings(folder: Path, venues: Venues, minutes: float) -> int:
     text = SETTINGS.format(symbols=json.dumps(symbols), rules_refresh_s=refresh_s)
     for venue, address in venues.info["venues"].items():
         text += VENUE_SETTINGS.format(venue=venue, **{name: address[name] for name in ("rest", "ws_public")})
-        text += PRIVATE if spec_of(venue).trading is not None else ""
     (folder / "config.toml").write_text(text)
     rows = ["venue,ticker,chain,contract,endpoint,evidence,source,reviewed"]
     for symbol in symbols[8:]:  # after the real ones, which are as the shipped table has them

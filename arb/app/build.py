@@ -121,16 +121,6 @@ def require_two(venues: Sized) -> None:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
-def require_traded(settings: Settings) -> None:
-    """Raise `ConfigError` where real orders are to be sent and an enabled venue takes none from arb."""
-    if read := sorted(settings.venues.enabled().keys() - settings.venues.traded().keys()):
-        tables = " and ".join(f"[venues.{venue}]" for venue in read)
-        raise ConfigError(
-            f"--mode live: {' and '.join(read)} can be read and take no orders of arb: set enabled = false in {tables}, or "
-            "trade there with --mode paper"
-        )
-
-
 def simulated(settings: Settings) -> tuple[str, ...]:
     """Return the venues of an embedded sandbox: its usual ones, and others that are enabled."""
     return tuple(name for name in SIMULATED if name in VENUE_NAMES or name in settings.venues.enabled())
@@ -144,7 +134,7 @@ def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
 
 
 def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
-    chosen = settings.venues.traded()[venue]
+    chosen = settings.venues.enabled()[venue]
     return GatewayLimits(
         symbols=symbols_of(settings, venue),
         max_order_value_quote=chosen.max_order_value_quote,
@@ -289,8 +279,8 @@ def engine_settings(
     """Return the settings of an engine that trades through these gateways; `coins`: its rule for coins (`coin_rule`)."""
     profiles = tuple(_profile(settings, venue) for venue in gateways)
     proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
-    chosen = settings.venues.traded()
-    dedicated = any(chosen[venue].dedicated_account for venue in gateways if venue in chosen)
+    chosen = settings.venues.enabled()
+    dedicated = any(chosen[venue].dedicated_account for venue in gateways)
     require_timing(settings.timing, proved, dedicated=dedicated)
     for warning in (
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
@@ -317,9 +307,7 @@ def tables_of(settings: Settings | EngineSettings) -> dict[str, Any]:
 
 
 def _profile(settings: Settings, venue: str) -> VenueProfile:
-    chosen = settings.venues.traded().get(venue)
-    if chosen is None:
-        return venue_profile(spec_of(venue))
+    chosen = settings.venues.enabled()[venue]
     return venue_profile(
         spec_of(venue),
         settings.venues.order_entry(venue),

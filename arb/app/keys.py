@@ -10,10 +10,10 @@ from arb.app.build import gateway_limits, require_way_out
 from arb.clock import SystemClock, system_random
 from arb.config import Settings
 from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
-from arb.venues.build import build_gateway, build_keyed_list
+from arb.venues.build import build_gateway
 from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.endpoints import Credentials, Site
-from arb.venues.kit.rules.key_rights import KeyPolicy, may_more
+from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import SystemNetwork
 
@@ -42,7 +42,6 @@ class _Asker:
         self._network = SystemNetwork(self._clock, way=settings.network.way_out())
 
     async def ask(self, venue: str, site: Site, credentials: Credentials) -> dict[str, Any]:
-        traded = venue in self._settings.venues.traded()
         row = {
             "venue": venue,
             "environment": site.environment.value,
@@ -50,15 +49,14 @@ class _Asker:
             "address": site.endpoint.rest,
         }
         try:
-            facts = await (self._of_gateway if traded else self._of_list)(venue, site, credentials)
+            facts = await self._facts(venue, site, credentials)
         except VenueError as error:
             return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
         said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
         whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
-        warning = None if traded else may_more(facts)
-        return row | {"result": "accepted"} | said | whose | ({} if warning is None else {"warning": warning})
+        return row | {"result": "accepted"} | said | whose
 
-    async def _of_gateway(self, venue: str, site: Site, credentials: Credentials) -> KeyFacts:
+    async def _facts(self, venue: str, site: Site, credentials: Credentials) -> KeyFacts:
         # A start compares the user's confirmations; here only the venue is asked.
         limits = msgspec.structs.replace(gateway_limits(self._settings, venue), key=EVERYTHING)
         gateway = build_gateway(
@@ -69,15 +67,6 @@ class _Asker:
             return await gateway.check_key()
         finally:
             await gateway.close()
-
-    async def _of_list(self, venue: str, site: Site, credentials: Credentials) -> KeyFacts:
-        keyed = build_keyed_list(
-            spec_of(venue), site, credentials, clock=self._clock, rng=self._rng, network=self._network
-        )
-        try:
-            return await keyed.check_key()
-        finally:
-            await keyed.close()
 
 
 def _in_part(account: str | None) -> str | None:

@@ -5,7 +5,7 @@ Balances, open wallets and withdrawal fees are those of a running engine; where 
 run holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from arb.app import journals_of, stores
-from arb.config import Mode, RebalanceOptions, Settings
+from arb.config import RebalanceOptions, Settings
 from arb.config.loader import nearest
 from arb.core.accounts.rebalance import AssetPlan, Move, Refused, plan_moves
 from arb.core.messages.settings import Band
@@ -65,15 +65,10 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
     }
 
 
-def _venues(settings: Settings, options: RebalanceOptions) -> Iterable[str]:
-    """Return the venues with our holdings: in paper trading all that are enabled, else those that take our orders."""
-    return settings.venues.enabled() if options.mode == Mode.PAPER else settings.venues.traded()
-
-
 def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str, Band]]:
     found: dict[str, dict[str, Band]] = {}
     for venue, bands in settings.inventory.venue.items():
-        for asset, band in bands.items() if venue in _venues(settings, options) else ():
+        for asset, band in bands.items() if venue in settings.venues.enabled() else ():
             found.setdefault(asset, {})[venue] = band
     if not found:
         raise ConfigError(
@@ -115,7 +110,7 @@ def _plan(
     known: KnownInventory,
     wallets: Wallets,
 ) -> AssetPlan:
-    venues = _venues(settings, options)
+    venues = settings.venues.enabled()
     unknown = [venue for venue in venues if venue not in known.held]
     missing = unknown if any(band.of_all for band in bands.values()) else [venue for venue in bands if venue in unknown]
     if missing:

@@ -25,9 +25,9 @@ TRIES = 3
 
 
 def watch_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
-    """Return the companion's key of every venue that takes orders; raises `ConfigError` for the first without one."""
-    traded = settings.venues.traded()
-    return {venue: places.credentials(venue, chosen.of_companion()) for venue, chosen in traded.items()}
+    """Return the companion's key of every enabled venue; raises `ConfigError` for the first without one."""
+    enabled = settings.venues.enabled()
+    return {venue: places.credentials(venue, chosen.of_companion()) for venue, chosen in enabled.items()}
 
 
 class Resting:

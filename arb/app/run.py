@@ -20,7 +20,6 @@ from arb.app.build import (
     RunKind,
     engine_settings,
     ready_ledger,
-    require_traded,
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
@@ -147,7 +146,6 @@ class Run:
     ) -> None:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
-            require_traded(settings)
         self._options = options
         self._screen = screen
         self._logs = logs
@@ -361,7 +359,7 @@ class Run:
             halt_file_of=self._journal_path,
             stopped_by=lambda: self._stopped_by,
             dedicated=frozenset(
-                venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
+                venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             chooser=self._venues.chooser,
             tape=self._tape,

@@ -178,7 +178,7 @@ def _engine(settings: Settings, options: ServiceOptions) -> Iterator[str]:
         "KillMode=mixed",
         "KillSignal=SIGTERM",
     )
-    venues = settings.venues.traded().values() if options.mode == Mode.LIVE else ()
+    venues = settings.venues.enabled().values() if options.mode == Mode.LIVE else ()
     yield from _credentials(options, [name for venue in venues for name in venue.key_names().values()])
     compiles = importlib.util.find_spec("numba") is not None and settings.engine.fast_books is not False
     yield from _hardening(settings, options, compiles=compiles)
@@ -192,7 +192,7 @@ def _companion(settings: Settings, options: ServiceOptions, engine: str) -> Iter
     yield from ("[Service]", "Type=notify", f"ExecStart={_command(options, 'watch')}")
     yield from _restarts()
     cancels = options.mode == Mode.LIVE and settings.watch.cancel
-    keys = [chosen.of_companion() for chosen in settings.venues.traded().values()] if cancels else []
+    keys = [chosen.of_companion() for chosen in settings.venues.enabled().values()] if cancels else []
     yield from _credentials(
         options, [ALERT_URLS, WAKE_URLS, *(name for key in keys for name in key.key_names().values())]
     )

@@ -186,7 +186,7 @@ def _as_settings(trial: Trial, settings: Settings) -> Settings:
     engine = trial.settings
     unguarded = {
         name: msgspec.structs.replace(venue, max_order_value_quote=AMOUNT_MAX)
-        for name, venue in VenuesSettings().traded().items()
+        for name, venue in VenuesSettings().enabled().items()
     }
     return msgspec.structs.replace(
         settings,

@@ -67,7 +67,7 @@ def watch(
                 "wake_receivers": [receiver.name for receiver in receivers if receiver.second],
                 "sent": str(path),
                 "metrics": settings.metrics.listen or None,
-                "cancels_at": [] if guard is None else list(settings.venues.traded()),
+                "cancels_at": [] if guard is None else list(settings.venues.enabled()),
             }
         )
 

@@ -9,7 +9,7 @@ import click
 
 from arb.cli.shared import DEFAULT_CONFIG, Given, demo_option, sandbox_option, table_options, with_settings
 from arb.config import DoctorOptions, Mode, RunOptions, Settings, require_consents
-from arb.config.keys import KeyPlaces, list_keys
+from arb.config.keys import KeyPlaces
 from arb.errors import EXIT_CHECK, ConfigError
 from arb.logs import logging_to
 from arb.venues.kit.endpoints import Credentials
@@ -57,11 +57,11 @@ def doctor_command(
     if drill and sandbox is not None and live:
         raise ConfigError("--live: consents to real orders, and a sandbox takes none: omit it")
     options = DoctorOptions(venues=venues, sandbox=sandbox, config=given.config or DEFAULT_CONFIG)
-    keys, lists = ({}, {}) if sandbox is not None else _keys(settings, given.key_places(), every=drill)
+    keys = {} if sandbox is not None else _keys(settings, given.key_places(), every=drill)
     from arb.app.doctor.doctor import document_of, examine  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
-        examined = examine(settings, options, keys, lists)
+        examined = examine(settings, options, keys)
         found, exit_code = list(examined.findings), examined.exit_code
         if drill:
             more, exit_code = _drilled(settings, options, keys, examined.costs, found, keep=keep, live=live, yes=yes)
@@ -71,20 +71,13 @@ def doctor_command(
     return exit_code
 
 
-def _keys(
-    settings: Settings, places: KeyPlaces, *, every: bool
-) -> tuple[dict[str, Credentials], dict[str, Credentials]]:
-    """Return the existing keys: those to trade with, and those only for currency lists.
-
-    With `every`, raises `ConfigError` for a venue to trade at that has none.
-    """
-    traded = settings.venues.traded()
-    keys = {
+def _keys(settings: Settings, places: KeyPlaces, *, every: bool) -> dict[str, Credentials]:
+    """Return the existing keys of the enabled venues; with `every`, raises `ConfigError` for a venue that has none."""
+    return {
         venue: places.credentials(venue, chosen)
-        for venue, chosen in traded.items()
+        for venue, chosen in settings.venues.enabled().items()
         if every or places.has_any(chosen.key_names().values())
     }
-    return keys, {venue: key for venue, key in list_keys(settings, places).items() if venue not in traded}
 
 
 def _drilled(

@@ -19,7 +19,7 @@ from arb.config.starter import Wanted
 from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.market.numbers import plain
-from arb.venues.registry import SPECS, TRADED
+from arb.venues.registry import SPECS
 
 T = TypeVar("T")
 BASES = ("BTC", "ETH", "SOL", "DOGE")
@@ -161,9 +161,9 @@ def _wanted(
     balances: str | None,
 ) -> Wanted:
     """Return the choices; raises `ConfigError` for a wrong option, and for a missing one that cannot be asked for."""
-    known = ",".join(spec.name for spec in TRADED)
-    question = f"Venues, two at least ({', '.join(spec.name for spec in SPECS)}; others are shown only)"
-    chosen, shown = questions.answer("--venues", question, venues, starter.read_venues, example=known)
+    known = [spec.name for spec in SPECS]
+    question = f"Venues, two at least ({', '.join(known)}; others are shown only)"
+    chosen, shown = questions.answer("--venues", question, venues, starter.read_venues, example=",".join(known))
     found = _regions(questions, chosen, regions)
     example = ",".join(_proposed(path, chosen, found)) if symbols is None and questions.asks else "BTC/USDT,ETH/USDT"
     traded = questions.answer("--symbols", "Symbols, of one quote", symbols, starter.read_symbols, example=example)

@@ -102,16 +102,11 @@ def remove_command(given: Given, venue: str) -> int:
 def test_command(given: Given, venues: tuple[str, ...]) -> int:
     """Ask venues for the owner and the rights of their keys.
 
-    It asks every enabled venue, or those named. A venue that takes no orders is asked only if it has a key, for its
-    currency list. Nothing is changed. Exit code 3 if a key is refused or may withdraw, or if a venue does not answer.
+    It asks every enabled venue, or those named. Nothing is changed. Exit code 3 if a key is refused or may withdraw, or
+    if a venue does not answer.
     """
     settings, places = given.settings, given.key_places()
-    traded = settings.venues.traded()
-    wanted: Mapping[str, VenueSettings] = {venue: _chosen(settings, venue) for venue in venues} or {
-        venue: chosen
-        for venue, chosen in settings.venues.enabled().items()
-        if venue in traded or places.has_any(chosen.key_names().values())
-    }
+    wanted = {venue: _chosen(settings, venue) for venue in venues} or settings.venues.enabled()
     keys = {venue: places.credentials(venue, chosen) for venue, chosen in wanted.items()}
     from arb.app.keys import ask_venues  # late: it loads the venues' libraries
 
@@ -126,7 +121,7 @@ def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(settings: Settings, venue: str) -> VenueSettings:
-    """Return the settings of a venue that is enabled and has a use for a key; raises `ConfigError` for any other."""
+    """Return the settings of an enabled venue whose key is named; raises `ConfigError` for any other."""
     enabled = settings.venues.enabled()
     if venue not in enabled:
         known = settings.venues.every()
@@ -136,7 +131,7 @@ def _chosen(settings: Settings, venue: str) -> VenueSettings:
             else f"{venue} is not enabled: set enabled = true in [venues.{venue}]"
         )
     if not enabled[venue].key_names():
-        raise ConfigError(f"{venue}: only its public data is read, which needs no key")
+        raise ConfigError(f"[venues.{venue}] key_env, secret_env: both are empty: name the variables of its key")
     return enabled[venue]
 
 

@@ -42,7 +42,7 @@ from arb.config.settings import (
     WatchSettings,
     require_consents,
 )
-from arb.config.venue_settings import PaperSettings, TradedVenueSettings, VenueSettings, VenuesSettings
+from arb.config.venue_settings import PaperSettings, VenueSettings, VenuesSettings
 from arb.core.messages.settings import Band
 from arb.errors import ConfigError
 from arb.market.numbers import plain
@@ -83,7 +83,6 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "SweepOptions",
-    "TradedVenueSettings",
     "UiOptions",
     "VenueSettings",
     "VenuesSettings",
@@ -184,7 +183,7 @@ def disagreements(settings: Settings) -> Iterable[str]:
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols and not settings.run.chooses:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
-    for name, venue in settings.venues.traded().items():
+    for name, venue in settings.venues.enabled().items():
         for asset, price in venue.fee_asset_prices_quote.items():
             if price == 0:
                 yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: give the worth of one {asset}, or drop it"

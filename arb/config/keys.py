@@ -99,8 +99,8 @@ class KeyPlaces:
 
 
 def credentials_of(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
-    """Return the key of every enabled venue that orders can be sent to; raises `ConfigError` for the first that has none."""
-    return {venue: places.credentials(venue, chosen) for venue, chosen in settings.venues.traded().items()}
+    """Return the key of every enabled venue; raises `ConfigError` for the first that has none."""
+    return {venue: places.credentials(venue, chosen) for venue, chosen in settings.venues.enabled().items()}
 
 
 def list_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:

@@ -32,7 +32,7 @@ def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> N
     if mode is Mode.LIVE:
         if settings.live.ramp_pairs and "ramp_start_quote" not in tables.get("live", {}):
             missing.append("[live] ramp_start_quote")
-        for venue in settings.venues.traded():
+        for venue in settings.venues.enabled():
             if "max_order_value_quote" not in tables.get("venues", {}).get(venue, {}):
                 missing.append(f"[venues.{venue}] max_order_value_quote")
     if missing:

@@ -16,7 +16,7 @@ from arb.config.loader import load_text, nearest
 from arb.config.quotes import DOLLARS, MONEY, SMALL
 from arb.config.settings import LiveSettings, Settings
 from arb.config.values import Fee, read_amount, read_value
-from arb.config.venue_settings import PaperSettings, TradedVenueSettings
+from arb.config.venue_settings import PaperSettings, VenueSettings
 from arb.config.writing import wrapped
 from arb.core.messages.settings import Limits
 from arb.errors import ConfigError
@@ -219,12 +219,6 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
         return [*lines, "enabled = false                      # neither feed nor orders"]
     region = wanted.regions.get(spec.name, GLOBAL)
     region_line = _commented(f'region = "{region}"', f"where the account is: {', '.join(regions_of(spec.name))}")
-    if spec.trading is None:
-        return [
-            *lines,
-            "enabled = true                       # read only, for paper, record and doctor: no order is ever sent to it",
-            region_line,
-        ]
     keys = [f'key_env = "{spec.name.upper()}_API_KEY"', f'secret_env = "{spec.name.upper()}_API_SECRET"']
     if spec.trading.has_passphrase:
         keys.append(f'passphrase_env = "{spec.name.upper()}_API_PASSPHRASE"')
@@ -239,7 +233,7 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
         region_line,
         *map(_commented, keys, comments),
         "withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",
-        *(() if wanted.is_usual else _amounts(TradedVenueSettings(), ("max_order_value_quote",), wanted.max_notional)),
+        *(() if wanted.is_usual else _amounts(VenueSettings(), ("max_order_value_quote",), wanted.max_notional)),
     ]
 
 

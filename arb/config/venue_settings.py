@@ -10,7 +10,7 @@ from arb.clock import NS_PER_MS
 from arb.config.values import Fee, fee_ratio
 from arb.errors import ConfigError
 from arb.market.numbers import plain
-from arb.venues.kit.addresses import AddressOverrides, PublicOverrides, resolve_site
+from arb.venues.kit.addresses import AddressOverrides, resolve_site
 from arb.venues.kit.endpoints import GLOBAL, Environment, OrderEntry, Site
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.spec import VenueSpec
@@ -24,27 +24,35 @@ def _of_companion(name: str) -> str:
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue whose public data is read.
+    """One venue: its symbols, its addresses, the names of its key, and the guards next to its signer.
 
-    Empty `symbols` means all of `[run] symbols`; empty `hosts` means the hosts of `environment` and `region`. `key_env`
-    and `secret_env` name the variables that hold its key, if there is one. Where no orders are sent, the key is only for
-    the currency list (`[coins] keyed`).
+    Empty `symbols` means all of `[run] symbols`; empty `hosts` means the hosts of `environment` and `region`. `key_env`,
+    `secret_env` and `passphrase_env` name the variables that hold its key; the last is empty where the venue has no
+    passphrases. `fee_asset_prices_quote`: the price of an asset that pays the venue's fees (Gate: GT, POINT; Bitget: BGB),
+    used where no traded book shows it.
     """
 
-    enabled: bool = False
+    enabled: bool = True
     environment: Environment = Environment.PRODUCTION
     region: str = GLOBAL
     symbols: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    endpoints: PublicOverrides = PublicOverrides()
+    endpoints: AddressOverrides = AddressOverrides()
     key_env: str = ""
     secret_env: str = ""
+    passphrase_env: str = ""
+    max_order_value_quote: Decimal = Decimal(5000)
+    max_orders_per_minute: int = 1200
+    dedicated_account: bool = False
+    withdrawal_disabled_confirmed: bool = False
+    unbound_key_allowed: bool = False
+    borrowing_allowed: bool = False
+    fee_asset_prices_quote: dict[str, Decimal] = {}
 
     def key_names(self) -> dict[str, str]:
         """Return the names of the key, its secret and its passphrase, by part; a demo's names begin with `DEMO_`.
 
-        So a venue's real key and its demo key can both exist, and neither is ever sent to the other's hosts. Empty where
-        a key has no use.
+        So a venue's real key and its demo key can both exist, and neither is ever sent to the other's hosts.
         """
         begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
         return {part: begin + name for part, name in self._named().items() if name}
@@ -60,28 +68,6 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
         changed = {f"{part}_env": _of_companion(name) for part, name in self._named().items() if name}
         return msgspec.structs.replace(self, **changed)
 
-    def _named(self) -> dict[str, str]:
-        return {"key": self.key_env, "secret": self.secret_env}
-
-
-class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
-    """One venue that orders can be sent to: its keys, and the guards next to its signer.
-
-    `passphrase_env` is empty where the venue has no passphrases. `fee_asset_prices_quote`: the price of an asset that
-    pays the venue's fees (Gate: GT, POINT; Bitget: BGB), used where no traded book shows it.
-    """
-
-    enabled: bool = True
-    passphrase_env: str = ""
-    max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 1200
-    dedicated_account: bool = False
-    withdrawal_disabled_confirmed: bool = False
-    unbound_key_allowed: bool = False
-    borrowing_allowed: bool = False
-    fee_asset_prices_quote: dict[str, Decimal] = {}
-    endpoints: AddressOverrides = AddressOverrides()
-
     def key_policy(self) -> KeyPolicy:
         """Return the user's confirmations and permissions for the venue's key."""
         return KeyPolicy(
@@ -91,10 +77,10 @@ class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
         )
 
     def _named(self) -> dict[str, str]:
-        return {**super()._named(), "passphrase": self.passphrase_env}
+        return {"key": self.key_env, "secret": self.secret_env, "passphrase": self.passphrase_env}
 
 
-class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
+class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
     """One venue that also takes orders over a websocket."""
 
     order_entry: OrderEntry = OrderEntry.REST
@@ -119,10 +105,6 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"--venues: {', '.join(unknown)}: no such venue: there are {', '.join(self.every())}")
         chosen = {name: msgspec.structs.replace(v, enabled=name in names) for name, v in self.every().items()}
         return msgspec.structs.replace(self, **chosen)
-
-    def traded(self) -> dict[str, TradedVenueSettings]:
-        """Return the enabled venues that orders can be sent to."""
-        return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
 
     @property
     def are_demos(self) -> bool:
@@ -159,14 +141,9 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return a venue's default settings: production, and where a key has a use, key names made of the venue's name."""
+    """Return a venue's default settings: production, and key names made of the venue's name."""
     prefix = spec.name.upper()
-    if spec.trading is None:
-        has_use = spec.currency_key is not None
-        return VenueSettings(
-            key_env=f"{prefix}_API_KEY" if has_use else "", secret_env=f"{prefix}_API_SECRET" if has_use else ""
-        )
-    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
+    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else VenueSettings
     return kind(
         enabled=spec.used_by_default,
         key_env=f"{prefix}_API_KEY",

@@ -80,7 +80,7 @@ _NONE = Credentials(key="warm-up", secret="warm-up", passphrase="warm-up")
 
 
 class Warmup:
-    """Openings between `venues` in turn, at least two of them, all of which take our orders."""
+    """Openings between `venues` in turn, at least two of them."""
 
     def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random, *, compiled: bool = False) -> None:
         """`compiled`: compiled code finds the plans, as it does in the run."""

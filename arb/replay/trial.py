@@ -20,6 +20,7 @@ from arb.core.engine import Engine
 from arb.core.messages.commands import AnyCommand, Persist
 from arb.core.messages.events import AnyEvent
 from arb.core.messages.intents import Intent
+from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
@@ -35,7 +36,6 @@ from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal.reader import JournalState, Row
 from arb.store.tapes.tape import RULES
-from arb.venues.build import PAPER_RATE
 from arb.venues.registry import tape_feed
 from arb.version import code_version
 
@@ -44,6 +44,7 @@ FORM = 2
 """Counts the changes of a result's content, or of the definitions of its figures."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
+DEFAULT_RATE = PlaceRate(10, 1000)
 EVERY_LINES = 4096
 """Progress is reported after this many lines."""
 
@@ -244,7 +245,7 @@ def play(
 
 def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
     known = {profile.venue: profile for profile in settings.venues}
-    unknown = (VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues)
+    unknown = (VenueProfile(venue, DEFAULT_RATE, enforces_expiry=True) for venue in capture.venues)
     return msgspec.structs.replace(
         settings,
         venues=tuple(known.get(profile.venue, profile) for profile in unknown),

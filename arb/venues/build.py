@@ -19,13 +19,13 @@ from arb.venues.kit.gateway import AccountParts, VenueGateway
 from arb.venues.kit.keyed_list import KeyedList, ListClient
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import PrivateStream
-from arb.venues.kit.public_client import PublicClient, RequestMaker
 from arb.venues.kit.public_reader import GatewayTiming, PublicReader
 from arb.venues.kit.public_side import PublicSide
+from arb.venues.kit.request_maker import RequestMaker
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.rules.pacing import AddressAllowance, Pacer, PacingLimits
-from arb.venues.kit.spec import Trading, TradingMaker, TradingParts, VenueSpec
+from arb.venues.kit.spec import TradingMaker, TradingParts, VenueSpec
 from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of
 from arb.venues.transport.address import Address
@@ -34,8 +34,6 @@ from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """The credentials of a client that reads public data."""
-PAPER_RATE = PlaceRate(10, 1000)
-"""The placement rate at a simulated venue whose limits on placements are not known here."""
 NOBODY_ELSE: Mapping[str, AddressAllowance] = {}
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order is sent and not when it is decided: the engine allows a little more."""
@@ -71,10 +69,8 @@ def build_gateway(
 ) -> VenueGateway:
     """Return the gateway of one account; `address`: shared with the venue's public connections, where requests weigh.
 
-    Raises `ConfigError` for a venue without order support, a key without its passphrase, and orders over a websocket at a
-    venue that has no adapter for it.
+    Raises `ConfigError` for a key without its passphrase, and for orders over a websocket where the venue takes none.
     """
-    trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = _guard(spec, site, limits, clock)
 
@@ -95,17 +91,17 @@ def build_gateway(
         )
         return AccountParts(parts.dialect, signer, stream, parts.enforces_expiry)
 
-    parts = trading.make(site, credentials, clock, guard)
+    parts = spec.trading.make(site, credentials, clock, guard)
     order_socket = None
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
         account=spoken(parts),
-        others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
+        others={code: partial(account_of, make) for code, make in spec.trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
         pacer=Pacer(
-            limits.pacing or trading.pacing,
+            limits.pacing or spec.trading.pacing,
             clock,
             (address or AddressAllowance(spec.weight_per_minute, clock)) if spec.weight_per_minute else None,
         ),
@@ -135,34 +131,29 @@ def build_paper_source(
     Its signer is given no key, and its guard no symbol: a signed request cannot be made. With a `list_key` only the
     currency list is asked for, by a separate client (`arb.venues.kit.keyed_list`).
     """
-    keyed = None
-    if list_key is not None:
-        keyed = build_keyed_list(spec, site, list_key, clock=clock, rng=rng, network=network, address=address)
     network = SystemNetwork(clock) if network is None else network
-    dialect, client, pacing = _public_parts(spec, site, clock)
+    keyed = None if list_key is None else _keyed_list(spec, site, list_key, clock, rng, network, address)
+    parts = spec.trading.make(site, NO_KEY, clock, _guard(spec, site, GatewayLimits(symbols=()), clock))
+    parts.signer.timeout_on_exit = 0
     transport = network.http()
-    reader = _reader(spec, dialect, client, transport, pacing, clock, rng, address)
-    return PublicSource(reader, client, transport, taker_fee, keyed)
+    reader = _reader(spec, parts.dialect, parts.signer, transport, spec.trading.pacing, clock, rng, address)
+    return PublicSource(reader, parts.signer, transport, taker_fee, keyed)
 
 
-def build_keyed_list(
+def _keyed_list(
     spec: VenueSpec,
     site: Site,
     credentials: Credentials,
-    *,
     clock: Clock,
     rng: random.Random,
-    network: Network | None = None,
-    address: AddressAllowance | None = None,
+    network: Network,
+    address: AddressAllowance | None,
 ) -> KeyedList:
-    """Return the reader of a venue's currency list with a key; raises `ConfigError` where none is needed for it."""
     asked = spec.currency_key
-    if asked is None:
-        raise ConfigError(f"{spec.name}: shows its currency list without a key")
+    assert asked is not None, f"{spec.name} shows its currency list without a key"
     guard = _guard(spec, site, GatewayLimits(symbols=()), clock)
     client = ListClient(clock, site, credentials, guard, asked)
-    transport = (SystemNetwork(clock) if network is None else network).http()
-    dialect = asked.make(True)
+    dialect, transport = asked.make(), network.http()
     reader = _reader(spec, dialect, client, transport, PacingLimits.of_reads(asked.pace), clock, rng, address)
     return KeyedList(dialect, reader, transport, site)
 
@@ -215,17 +206,6 @@ def build_feeds(
     return feeds
 
 
-def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDialect, RequestMaker, PacingLimits]:
-    """Return the dialect, the request maker and the pace of a venue's public data."""
-    trading, reading = spec.trading, spec.reading
-    if trading is None:
-        assert reading is not None
-        return reading.make(False), PublicClient(clock, site), PacingLimits.of_reads(reading.pace)
-    parts = trading.make(site, NO_KEY, clock, _guard(spec, site, GatewayLimits(symbols=()), clock))
-    parts.signer.timeout_on_exit = 0
-    return parts.dialect, parts.signer, trading.pacing
-
-
 def venue_profile(
     spec: VenueSpec,
     entry: OrderEntry = OrderEntry.REST,
@@ -233,11 +213,7 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return the venue's profile for the decision plane; at a venue that only paper trades on, the profile for paper."""
-    trading = spec.trading
-    if trading is None:
-        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses expired orders
-    pacing = trading.pacing
+    trading, pacing = spec.trading, spec.trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
     per_symbol = pacing.place_per_symbol
     for_others = 0 if per_symbol else ROOM_OF_AN_ENTRY
@@ -270,12 +246,6 @@ def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> 
     )
 
 
-def _trading(spec: VenueSpec) -> Trading:
-    if spec.trading is None:
-        raise ConfigError(f"{spec.name}: its public data are read, and no orders can be sent there")
-    return spec.trading
-
-
 def _order_socket(
     spec: VenueSpec,
     parts: TradingParts,
@@ -286,7 +256,7 @@ def _order_socket(
     rng: random.Random,
     network: Network,
 ) -> OrderSocket:
-    make = _trading(spec).make_order_socket
+    make = spec.trading.make_order_socket
     if make is None:
         raise ConfigError(
             f"{spec.name}: orders go over REST only: set [venues.{spec.name}] order_entry to {OrderEntry.REST.value!r}"

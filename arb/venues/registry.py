@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 SPECS: tuple[VenueSpec, ...] = (GATE, OKX, BITGET, BYBIT, BINANCE)
 """Every venue, in the order in which it is shown and asked."""
 
-TRADED: tuple[VenueSpec, ...] = tuple(spec for spec in SPECS if spec.trading is not None)
-"""Those that orders can be sent to."""
-
 TAPES: dict[str, TapeDialect] = {tape.name: tape for spec in SPECS for tape in spec.tapes}
 """Every dialect of recorded frames, by the name that tape lines carry as their `venue`."""
 

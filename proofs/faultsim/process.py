@@ -25,7 +25,7 @@ from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.public_reader import GatewayTiming
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.spec import VenueSpec
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.venues.transport.network import Network
 from proofs.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from proofs.faultsim.faults import Life
@@ -62,7 +62,7 @@ class Process:
         self._plan = plan
         self._access: dict[str, tuple[Site, Credentials]] = {
             spec.name: sandbox_access(spec.name, announced["venues"][spec.name])
-            for spec in TRADED
+            for spec in SPECS
             if spec.name in announced["venues"]
         }
         self._sandbox_id = str(announced["sandbox_id"])
@@ -134,7 +134,7 @@ class Process:
         return change is not None
 
     def _parts(self, journal: Journal) -> Parts:
-        gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
+        gateways = {spec.name: self._gateway(spec) for spec in SPECS if spec.name in self._access}
         simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher, self._true_ns)
         sites = {venue: site for venue, (site, _) in self._access.items()}
 
@@ -185,7 +185,7 @@ class Process:
 
 def order_entry(plan: Plan, spec: VenueSpec) -> OrderEntry:
     """Return how orders go to a venue: in some seeds over the websockets of venues that take them."""
-    takes = spec.trading is not None and spec.trading.make_order_socket is not None
+    takes = spec.trading.make_order_socket is not None
     return OrderEntry.WEBSOCKET if plan.sockets and takes else OrderEntry.REST
 
 
@@ -210,7 +210,7 @@ def engine_settings(plan: Plan, venues: Container[str]) -> EngineSettings:
                 limits.max_orders_per_minute,
                 prices_of(plan.fee_modes, spec.name),
             )
-            for spec in TRADED
+            for spec in SPECS
             if spec.name in venues
         ),
         symbols=plan.symbols,

@@ -33,7 +33,7 @@ from arb.store.tapes.line import Kind, TapeLine
 from arb.store.tapes.tape import TapeHead
 from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.kit.endpoints import OrderEntry, sandbox_access
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.virtual_loop import VirtualLoop
 from proofs.faultsim.faults import Life
 from proofs.faultsim.network import Network
@@ -179,7 +179,7 @@ class _Run:
     def _parts(self, journal: Journal, clock: SystemClock, life: Life) -> Parts:
         network = self._network.begin(life, clock)
         announced: dict[str, Any] = self._announced["venues"]  # type: ignore[assignment]
-        access = [(spec, *sandbox_access(spec.name, announced[spec.name])) for spec in TRADED if spec.name in announced]
+        access = [(spec, *sandbox_access(spec.name, announced[spec.name])) for spec in SPECS if spec.name in announced]
         sandbox_id, limits = str(self._announced["sandbox_id"]), GatewayLimits(symbols=(SYMBOL,))
         settings = EngineSettings(
             limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(1000)),

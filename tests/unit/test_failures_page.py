@@ -12,7 +12,7 @@ from arb.core.messages.reasons import Reason
 from arb.core.state.control import TradingState
 from arb.core.state.venue_health import HealthState
 from arb.venues.kit.spec import VenueSpec
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.view.health import WORDS
 from arb.view.meanings import SECTIONS, meanings
 
@@ -75,8 +75,8 @@ def test_every_check_of_accounts_is_explained(page: str, repo_root: Path) -> Non
     assert len(checks) >= 15 and checks <= words(page, "Checks of the doctor")
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
-def test_every_venue_that_takes_orders_has_a_page_with_its_regions_and_codes(spec: VenueSpec, repo_root: Path) -> None:
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_venue_has_a_page_with_its_regions_and_codes(spec: VenueSpec, repo_root: Path) -> None:
     page = (repo_root / "docs" / "venues" / f"{spec.name.upper()}.md").read_text()
     for heading in ("Make a key", "Region and environment", "Quirks"):
         assert f"\n## {heading}\n" in page

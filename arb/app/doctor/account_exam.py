@@ -105,7 +105,7 @@ class AccountExam:
         self._clock = clock
         self._streams = streams
         self._symbols = symbols_of(settings, self._venue)
-        self._chosen = settings.venues.traded()[self._venue]
+        self._chosen = settings.venues.enabled()[self._venue]
         self.instruments: tuple[Instrument, ...] = ()
         """Of the symbols that are listed, with the account's fees; empty before `findings`, and where they were not read."""
 

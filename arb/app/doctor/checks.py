@@ -196,19 +196,6 @@ def check_clock(about: str, clock: ClockMeasured | None, error_ms_max: int, why:
     return check.ok(found)
 
 
-def check_currency_list(
-    about: str, *, listed: int = 0, wanted: int = 0, warning: str | None = None, error: str | None = None
-) -> Finding:
-    """Judge the key for a currency list: `error` where it is unused or got no answer, `warning` for too many rights."""
-    check = Check(about, "currency_list")
-    if error is not None:
-        return check.fail(error, "until then only saved lists and the table prove coins there")
-    found = f"read with a key: {listed} of {wanted} assets are on a chain there"
-    if warning is not None:
-        return check.warn(f"{found}; {warning}", "make a key that only reads")
-    return check.ok(found)
-
-
 def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -> Finding:
     """Judge whether the wanted symbols are listed and open, by an answer of today."""
     check = Check(about, "listing")

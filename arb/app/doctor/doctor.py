@@ -23,7 +23,6 @@ from arb.app.doctor.account_exam import AccountExam, DrillCost, Restores, of_jou
 from arb.app.doctor.checks import Finding, Result
 from arb.app.doctor.venue_exam import VenueExam
 from arb.app.live import build_live_gateways, failures, sandbox_behind
-from arb.app.market_reader import NO_KEYS
 from arb.clock import Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Mode, Settings
 from arb.config.coins import coin_rule
@@ -68,12 +67,8 @@ def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def examine(
-    settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
-) -> Examined:
+def examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
     """Examine venues, this machine, and the accounts of `keys`, by venue, or of the chosen sandbox.
-
-    `list_keys`: those that are only for currency lists.
 
     Raises `ConfigError` for a venue that is not enabled.
     """
@@ -81,12 +76,10 @@ def examine(
         if venue not in settings.venues.enabled():
             known = ", ".join(settings.venues.enabled())
             raise ConfigError(f"{venue!r} is no enabled venue: give one of {known}, or enable it in [venues]")
-    return asyncio.run(_examine(settings, options, keys, list_keys))
+    return asyncio.run(_examine(settings, options, keys))
 
 
-async def _examine(
-    settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
-) -> Examined:
+async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
     clock, rng = SystemClock(), system_random()
     network = SystemNetwork(clock, way=settings.network.way_out())
     mode = Mode.LIVE if options.sandbox is None else Mode.SANDBOX
@@ -103,7 +96,7 @@ async def _examine(
             gateways = build_live_gateways(settings, keyed, keys, clock, rng, network, sandbox_id)
         else:
             gateways = build_sandbox_gateways(settings, sandbox, clock, rng, network)
-        doctor = Doctor(settings, chosen, gateways, mode, clock, rng, network, list_keys=list_keys)
+        doctor = Doctor(settings, chosen, gateways, mode, clock, rng, network)
         _, path = stores(settings, mode.value, None)
         with contextlib.ExitStack() as stack:
             journal = stack.enter_context(contextlib.closing(JournalReader.open(path))) if path.exists() else None
@@ -171,8 +164,7 @@ class StartExam:
 class Doctor:
     """Examines the venues at `sites`, and the accounts of the `gateways` there are.
 
-    `streams`: log in on the private streams, too; not beside a run that uses the same gateways. `list_keys`: only for
-    currency lists, by venue.
+    `streams`: log in on the private streams, too; not beside a run that uses the same gateways.
     """
 
     def __init__(
@@ -186,7 +178,6 @@ class Doctor:
         network: Network,
         *,
         streams: bool = True,
-        list_keys: Mapping[str, Credentials] = NO_KEYS,
     ) -> None:
         self.costs: list[DrillCost] = []
         self._settings = settings
@@ -194,9 +185,7 @@ class Doctor:
         self._mode = mode
         self._clock = clock
         self._streams = streams
-        self._exams = [
-            VenueExam(settings, venue, site, clock, rng, network, list_keys.get(venue)) for venue, site in sites.items()
-        ]
+        self._exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in sites.items()]
 
     async def findings(self, journal: Restores | None) -> list[Finding]:
         """Measure and judge; `journal` restores the state of earlier runs, None where there were none."""

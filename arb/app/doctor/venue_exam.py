@@ -1,7 +1,4 @@
-"""The public part of `arb doctor`: measure one venue without a key, and let `arb.app.doctor.checks` judge.
-
-The key for a currency list is checked here, too: it never trades.
-"""
+"""The public part of `arb doctor`: measure one venue without a key, and let `arb.app.doctor.checks` judge."""
 
 import asyncio
 import random
@@ -25,9 +22,9 @@ from arb.market.feed import BookSeat, split_books
 from arb.market.instrument import Instrument
 from arb.market.scale import common_scale
 from arb.market.symbol import Symbol
-from arb.venues.build import build_keyed_list, build_paper_source
+from arb.venues.build import build_paper_source
 from arb.venues.kit.addresses import origins_of
-from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.endpoints import Site
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.rules.outcome import decode_body
@@ -50,16 +47,8 @@ class VenueExam:
     """The measurements of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
 
     def __init__(
-        self,
-        settings: Settings,
-        venue: str,
-        site: Site,
-        clock: Clock,
-        rng: random.Random,
-        network: Network,
-        list_key: Credentials | None = None,
+        self, settings: Settings, venue: str, site: Site, clock: Clock, rng: random.Random, network: Network
     ) -> None:
-        self._list_key = list_key
         self.measured: ClockMeasured | None = None
         self.quotes: Quotes = {}
         self.answers = False
@@ -102,8 +91,6 @@ class VenueExam:
             checks.check_clock(venue, self.measured, timing.max_clock_offset_error_ms, why),
             checks.check_listing(venue, listing),
         ]
-        if self._list_key is not None and self.answers:
-            found.append(await self._list_finding(self._list_key))
         if not listed:
             return found
         watch = FeedWatch(self._clock, listed, 0 if self.measured is None else self.measured.offset_ns)
@@ -115,21 +102,6 @@ class VenueExam:
             checks.check_steps(venue, feed),
             checks.check_lag(venue, feed, timing.max_feed_lag_ms),
         ]
-
-    async def _list_finding(self, key: Credentials) -> Finding:
-        """Read the rights of the key for the currency list, and the list of the symbols traded here."""
-        keyed = build_keyed_list(
-            spec_of(self.venue), self.site, key, clock=self._clock, rng=self._rng, network=self._network
-        )
-        assets = {asset for symbol in self._symbols for asset in Symbol.of(symbol).base_and_quote}
-        try:
-            listed, why = await _answered(keyed.currencies(tuple(sorted(assets))))
-        finally:
-            await keyed.close()
-        if why:
-            return checks.check_currency_list(self.venue, error=why)
-        count = 0 if listed is None else len({chain.asset for chain in listed.chains})
-        return checks.check_currency_list(self.venue, listed=count, wanted=len(assets), warning=keyed.warning())
 
     def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
         """Return the connections, by name, on which a watch waits for its books."""

@@ -1,1 +1,1 @@
-"""Binance spot, public data only: everything that is particular to this venue."""
+"""Binance spot: everything that is particular to this venue."""

@@ -39,10 +39,10 @@ def _books() -> FeedClass:
     return BinanceFeed
 
 
-def _make_dialect(has_key: bool) -> "KeyedDialect":
+def _make_dialect() -> "KeyedDialect":
     from arb.venues.binance.dialect import BinanceDialect
 
-    return BinanceDialect(has_key=has_key)
+    return BinanceDialect(has_key=True)
 
 
 def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:

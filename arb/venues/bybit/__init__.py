@@ -1,1 +1,1 @@
-"""Bybit API v5, public data only: everything that is particular to this venue."""
+"""Bybit API v5: everything that is particular to this venue."""

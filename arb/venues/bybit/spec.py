@@ -36,10 +36,10 @@ def _books() -> FeedClass:
     return BybitFeed
 
 
-def _make_dialect(has_key: bool) -> "KeyedDialect":
+def _make_dialect() -> "KeyedDialect":
     from arb.venues.bybit.dialect import BybitDialect
 
-    return BybitDialect(has_key=has_key)
+    return BybitDialect(has_key=True)
 
 
 def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:

@@ -19,19 +19,16 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]+")
 _TEXT = re.compile(r"[!-~]+")
 
 
-class PublicOverrides(msgspec.Struct, frozen=True, kw_only=True):
+class AddressOverrides(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses to use instead of the site's own; an empty one replaces nothing."""
 
     rest: str = ""
     ws_public: str = ""
-
-
-class AddressOverrides(PublicOverrides, frozen=True, kw_only=True):
     ws_private: str = ""
 
 
 def resolve_site(
-    spec: VenueSpec, environment: Environment, region: str, overrides: PublicOverrides, hosts: tuple[str, ...]
+    spec: VenueSpec, environment: Environment, region: str, overrides: AddressOverrides, hosts: tuple[str, ...]
 ) -> Site:
     """Return the site that is meant, with the addresses to use and the hosts a key may go to.
 
@@ -39,11 +36,7 @@ def resolve_site(
     `ConfigError` for an environment or a region that the venue has not, and for an address that must not be used.
     """
     site = _chosen(spec, environment, region)
-    addresses = {
-        name: _address(spec, site, name, getattr(overrides, name, ""))
-        for name in VenueEndpoint.__struct_fields__
-        if getattr(site.endpoint, name)
-    }
+    addresses = {name: _address(spec, site, name, getattr(overrides, name)) for name in VenueEndpoint.__struct_fields__}
     endpoint = VenueEndpoint(**addresses)
     local = {host_of(address) for address in addresses.values()} & LOOPBACK
     table = f"[venues.{spec.name}]"
@@ -57,8 +50,7 @@ def resolve_site(
     for name, address in addresses.items():
         host = host_of(address)
         if host not in {*allowed, *local, *(public if name == "ws_public" else ())}:
-            given = getattr(overrides, name, "")
-            where = f"[venues.{spec.name}.endpoints] {name}" if given else f"{table} hosts"
+            where = f"[venues.{spec.name}.endpoints] {name}" if getattr(overrides, name) else f"{table} hosts"
             raise ConfigError(
                 f"{where}: {host!r} is no allowed host: if it is {spec.name}'s own, name it in {table} hosts"
             )
@@ -75,7 +67,7 @@ def resolve_site(
 def origins_of(endpoint: VenueEndpoint) -> tuple[Origin, ...]:
     """Return where the connections to these addresses lead, each once."""
     found = []
-    for address in filter(None, msgspec.structs.astuple(endpoint)):
+    for address in msgspec.structs.astuple(endpoint):
         parts = urlsplit(address)
         found.append(origin_of("https" if parts.scheme in ("https", "wss") else "http", parts.netloc))
     return tuple(dict.fromkeys(found))
@@ -158,7 +150,7 @@ def _refuse_foreign(spec: VenueSpec, site: Site, where: str, host: str) -> None:
 
 
 def _hosts_of(site: Site) -> set[str]:
-    return {host_of(address) for address in msgspec.structs.astuple(site.endpoint) if address}
+    return {host_of(address) for address in msgspec.structs.astuple(site.endpoint)}
 
 
 def _either(names: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from arb.core.messages.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
 from arb.venues.kit.call import Call
 from arb.venues.kit.order_form import OrderForm
-from arb.venues.kit.public_client import RequestMaker, VenueTime
+from arb.venues.kit.request_maker import RequestMaker, VenueTime
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused, to_decimal
 from arb.venues.transport.request import HttpRequest
 

@@ -49,14 +49,11 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The addresses of one venue. Gate has one websocket for both; its `rest` ends in `/api/v4`, the others are roots.
-
-    `ws_private` is empty where only public data are read.
-    """
+    """The addresses of one venue. Gate has one websocket for both; its `rest` ends in `/api/v4`, the others are roots."""
 
     rest: str
     ws_public: str
-    ws_private: str = ""
+    ws_private: str
 
 
 class Environment(StrEnum):
@@ -88,7 +85,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.hosts:
-            carrying = (self.endpoint.rest, self.endpoint.ws_private or self.endpoint.rest)
+            carrying = (self.endpoint.rest, self.endpoint.ws_private)
             msgspec.structs.force_setattr(self, "hosts", tuple(dict.fromkeys(map(host_of, carrying))))
 
 

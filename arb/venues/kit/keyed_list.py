@@ -17,8 +17,8 @@ from arb.errors import VenueAuthError, VenueError
 from arb.venues.kit.call import Call, RequestError
 from arb.venues.kit.dialect import KeyedDialect, KeyFacts
 from arb.venues.kit.endpoints import Credentials, Site
-from arb.venues.kit.public_client import VenueTime
 from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.request_maker import VenueTime
 from arb.venues.kit.rules.guard import SigningGuard
 from arb.venues.kit.rules.key_rights import list_key_refusals, may_more, reported_key
 from arb.venues.kit.rules.key_trouble import diagnosed
@@ -75,34 +75,27 @@ class KeyedList:
         self._reader = reader
         self._transport = transport
         self._site = site
-        self.facts: KeyFacts | None = None
-        """The rights of the key; None before the venue was asked."""
+        self._facts: KeyFacts | None = None
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
         """Return the rows of `assets`; raises `VenueError`, in one line the problem of the key and the remedy."""
-        if self.facts is None:
-            await self.check_key()
-        else:
-            await self._explaining(self._reader.measure_clock())
+        await self._explaining(self._reader.measure_clock())
+        if self._facts is None:
+            await self._check_key()
         return await self._explaining(self._reader.currencies(assets))
 
-    async def check_key(self) -> KeyFacts:
-        """Return the rights of the key, once it was found that it may be used.
-
-        Raises `VenueAuthError` for one that may withdraw or move funds, and `VenueError` where its rights are not read.
-        """
-        await self._explaining(self._reader.measure_clock())
+    async def _check_key(self) -> None:
+        """Raise `VenueAuthError` for a key that may withdraw or move funds, and `VenueError` where its rights are not read."""
         facts = await self._explaining(reported_key(self._dialect, self._reader.body_of))
         if found := list_key_refusals(facts):
             raise VenueAuthError(self._dialect.venue, "; ".join(text for _, text in found), code=found[0][0])
-        self.facts = facts
+        self._facts = facts
         if (warning := self.warning()) is not None:
             _LOG.warning("%s", warning)
-        return facts
 
     def warning(self) -> str | None:
-        """Return the rights that the key does not need, or None."""
-        more = None if self.facts is None else may_more(self.facts)
+        """Return the rights that the key does not need; None for none, or before it was used."""
+        more = None if self._facts is None else may_more(self._facts)
         return None if more is None else f"{self._dialect.venue}: {more}"
 
     async def _explaining(self, asking: Coroutine[Any, Any, Answer]) -> Answer:

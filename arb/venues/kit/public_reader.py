@@ -21,7 +21,7 @@ from arb.market.wallets import CurrencyChain
 from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.kit.ccxt_client import signed
 from arb.venues.kit.dialect import PublicDialect
-from arb.venues.kit.public_client import RequestMaker
+from arb.venues.kit.request_maker import RequestMaker
 from arb.venues.kit.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.kit.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.kit.rules.pacing import Pacer, Priority

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.books.plain.base import WireFeed
     from arb.venues.kit.ccxt_client import Signer
-    from arb.venues.kit.dialect import KeyedDialect, PublicDialect, TradeDialect
+    from arb.venues.kit.dialect import KeyedDialect, TradeDialect
     from arb.venues.kit.order_socket import SocketDialect
     from arb.venues.kit.private_dialect import PrivateDialect
     from arb.venues.kit.rules.guard import SigningGuard
@@ -118,16 +118,6 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     socket_enforces_expiry: bool = False
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """How the public REST data of a venue without order support are read.
-
-    `pace`: how many requests of one kind may be sent. `make`: its language, without a key.
-    """
-
-    pace: Budget
-    make: Callable[[bool], "PublicDialect"]
-
-
 class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
     """How a currency list is asked for that the venue shows only to a key.
 
@@ -139,7 +129,7 @@ class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
     questions: frozenset[tuple[str, str]]
     roots: Mapping[str, str]
     pace: Budget
-    make: "Callable[[bool], KeyedDialect]"
+    make: "Callable[[], KeyedDialect]"
 
 
 class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,13 +176,12 @@ class SignatureHelp(msgspec.Struct, frozen=True):
 
 
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue. `title` names its document; `code_word` is its word for codes; `trading` is None where only its public
-    data are read, and `reading` describes how, then; `signature` where `arb sign` can show how a request is signed;
-    `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: the taker
-    fee of its public schedule at low volume, as a ratio, which is paper's default; `weight_per_minute`: the greatest
-    weight of all requests of one address, where it counts so; `tickers`: how it is asked for all best quotes and
-    volumes at once; `currencies`: how its currency list is written; `currency_key`: how that is asked for where it needs
-    a key; `used_by_default`: whether a venue that orders can be sent to is enabled in the settings without a word.
+    """One venue. `title` names its document; `code_word` is its word for codes; `signature` where `arb sign` can show how a
+    request is signed; `snapshots`: how often one address may fetch the snapshots of books, where it has to;
+    `public_taker_fee`: the taker fee of its public schedule at low volume, as a ratio, which is paper's default;
+    `weight_per_minute`: the greatest weight of all requests of one address, where it counts so; `tickers`: how it is asked
+    for all best quotes and volumes at once; `currencies`: how its currency list is written; `currency_key`: how that is
+    asked for where it needs a key; `used_by_default`: whether it is enabled in the settings without a word.
     """
 
     name: str
@@ -203,6 +192,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: OutcomePolicy
     public_taker_fee: Decimal
     books: Callable[[], FeedClass]
+    trading: Trading
     tapes: tuple[TapeDialect, ...]
     public_address: AddressMaker = _public_address
     private_address: AddressMaker = _private_address
@@ -210,8 +200,6 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: Budget | None = None
     weight_per_minute: int = 0
     tickers: TickerForm | None = None
-    trading: Trading | None = None
-    reading: Reading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
     currencies: CurrencyForm | None = None

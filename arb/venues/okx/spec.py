@@ -47,10 +47,10 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
     return TradingParts(OkxDialect(has_key=bool(credentials.key)), private, client)
 
 
-def _make_dialect(has_key: bool) -> "KeyedDialect":
+def _make_dialect() -> "KeyedDialect":
     from arb.venues.okx.dialect import OkxDialect
 
-    return OkxDialect(has_key=has_key)
+    return OkxDialect(has_key=True)
 
 
 def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":

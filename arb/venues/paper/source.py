@@ -13,8 +13,8 @@ from arb.core.messages.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
 from arb.market.listing import NOBODY, Listed
 from arb.venues.kit.keyed_list import KeyedList
-from arb.venues.kit.public_client import RequestMaker
 from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.request_maker import RequestMaker
 from arb.venues.kit.tickers import TickerForm
 from arb.venues.transport.http import HttpAnswer, HttpTransport
 

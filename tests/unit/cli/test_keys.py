@@ -147,9 +147,11 @@ def test_a_keyring_that_cannot_be_used_says_why_in_one_line(machine: Machine, ba
     assert refused.code == 2 and said in refused.err and refused.err.count("\n") == 1, refused.err
 
 
-def test_only_enabled_venues_have_keys(machine: Machine) -> None:
-    (machine.folder / "config.toml").write_text("[venues.gate]\nenabled = false\n")
-    for venue, said in (("gate", "gate is not enabled"), ("okxx", "did you mean 'okx'?")):
+def test_only_enabled_venues_whose_key_has_names_have_keys(machine: Machine) -> None:
+    unnamed = '[venues.bitget]\nkey_env = ""\nsecret_env = ""\npassphrase_env = ""\n'
+    (machine.folder / "config.toml").write_text(f"[venues.gate]\nenabled = false\n{unnamed}")
+    nameless = "[venues.bitget] key_env, secret_env: both are empty: name the variables of its key"
+    for venue, said in (("gate", "gate is not enabled"), ("okxx", "did you mean 'okx'?"), ("bitget", nameless)):
         for command in ("add", "remove", "test"):
             refused = machine.arb(command, venue, given=LINES)
             assert refused.code == 2 and said in refused.err, refused.err

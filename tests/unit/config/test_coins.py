@@ -11,12 +11,12 @@ from arb.config.coins import COLUMNS, coin_rule, known_coins, read_coins
 from arb.core.messages.settings import Limits, UnprovedCoin
 from arb.errors import ConfigError
 from arb.market.coins import NATIVE, Coin, CoinTable, Verdict
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 
 HEAD = ",".join(COLUMNS)
 ADDRESS = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 GOOD = f"gate,USDT,ethereum,{ADDRESS},/api/v4/spot/currencies,own,my notes,2026-11-23"
-VENUES = [spec.name for spec in TRADED if spec.used_by_default]
+VENUES = [spec.name for spec in SPECS if spec.used_by_default]
 """Of Bybit's list, which it shows to a key only, nobody has recorded what it says of these coins."""
 
 

@@ -359,7 +359,7 @@ def test_keys_for_currency_lists_are_read_where_the_settings_say_so_and_a_venue_
         keyed(tmp_path, bybit, unnamed)
 
 
-def test_a_key_of_a_venue_that_is_only_read_is_masked_whether_it_is_used_or_not(tmp_path: Path) -> None:
+def test_a_key_of_a_venue_that_is_not_enabled_is_masked_too(tmp_path: Path) -> None:
     hide_known(Settings(), {"BINANCE_API_SECRET": "secret-of-binance-9"}, tmp_path)
     write_env(tmp_path, "BYBIT_API_SECRET='secret of bybit 8'\n")
     hide_known(Settings(), {}, tmp_path)

@@ -169,8 +169,8 @@ def test_any_one_quote_will_do(tmp_path: Path) -> None:
 
 def test_what_assets_that_pay_fees_are_worth_is_stated_by_venue() -> None:
     settings = _load('[venues.gate]\nfee_asset_prices_quote = { POINT = 1, GT = "4.2" }')
-    assert settings.venues.traded()["gate"].fee_asset_prices_quote == {"POINT": 1, "GT": Decimal("4.2")}
-    assert settings.venues.traded()["okx"].fee_asset_prices_quote == {}
+    assert settings.venues.enabled()["gate"].fee_asset_prices_quote == {"POINT": 1, "GT": Decimal("4.2")}
+    assert settings.venues.enabled()["okx"].fee_asset_prices_quote == {}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_absent_keys_keep_their_defaults_and_given_ones_replace_them() -> None:
     )
     assert settings.run.mode is Mode.PAPER
     assert settings.repair.on_single_leg is OnSingleLeg.UNWIND
-    assert settings.venues.traded()["okx"].max_orders_per_minute == 7
-    assert settings.venues.traded()["okx"].key_env == "OKX_API_KEY"
+    assert settings.venues.enabled()["okx"].max_orders_per_minute == 7
+    assert settings.venues.enabled()["okx"].key_env == "OKX_API_KEY"
     assert settings.limits == Settings().limits
 
 

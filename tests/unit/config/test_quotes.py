@@ -49,4 +49,4 @@ def test_first_settings_hold_every_amount_in_proportion_to_what_one_pair_may_pay
     assert settings.limits.max_notional_quote == D("0.02")
     assert settings.limits.daily_loss_quote == D("0.001")
     assert settings.live.ramp_start_quote == D("0.0005")
-    assert settings.venues.traded()["okx"].max_order_value_quote == D("0.05")
+    assert settings.venues.enabled()["okx"].max_order_value_quote == D("0.05")

@@ -43,7 +43,7 @@ def test_a_smaller_pair_has_smaller_limits_but_dust_and_cents_stay_those_of_the_
     settings, usual = write_starter(tmp_path / "c.toml", wanted), Settings()
     assert settings.limits.max_symbol_quote * 10 == usual.limits.max_symbol_quote
     assert settings.limits.daily_loss_quote == 7
-    assert settings.venues.traded()["okx"].max_order_value_quote == 500
+    assert settings.venues.enabled()["okx"].max_order_value_quote == 500
     assert {key: getattr(settings.limits, key) for key in SMALL} == {key: getattr(usual.limits, key) for key in SMALL}
     assert settings.live.ramp_start_quote == usual.live.ramp_start_quote
 

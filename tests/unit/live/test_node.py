@@ -43,7 +43,7 @@ from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
 from arb.venues.kit.rules.guard import SalePrice
 from arb.venues.paper.account import Forgetful, PaperAccount
 from arb.venues.paper.gateway import PaperGateway
-from arb.venues.registry import TRADED, spec_of
+from arb.venues.registry import SPECS, spec_of
 from tests.builders import SYMBOL, an_instrument
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
@@ -393,8 +393,8 @@ def test_a_halt_file_that_is_there_at_the_start_halts_before_anything_may_open(t
 
 
 def test_every_venue_that_is_traded_can_be_part_of_a_run() -> None:
-    profiles = [venue_profile(spec) for spec in TRADED]
-    assert [profile.venue for profile in profiles] == [spec.name for spec in TRADED]
+    profiles = [venue_profile(spec) for spec in SPECS]
+    assert [profile.venue for profile in profiles] == [spec.name for spec in SPECS]
     assert all(profile.place_rate.count > 0 for profile in profiles)
 
 

@@ -15,7 +15,7 @@ from arb.live.warmup import LATEST_NS, DeadLine, Nowhere, Warmup
 from arb.store.journal.intents import intents_of
 from arb.venues.books.compiled.loading import is_available
 from arb.venues.books.compiled.plans import CompiledPlans
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, NeverSent
 from arb.venues.transport.network import SocketEnded
@@ -25,7 +25,7 @@ from proofs.faultsim.plan import make_plan
 from proofs.faultsim.world import Simulation
 from tests.virtual import a_clock, run_virtual
 
-VENUES = tuple(spec.name for spec in TRADED)
+VENUES = tuple(spec.name for spec in SPECS)
 ROUTES = len(list(permutations(VENUES, 2)))
 NOW_NS = 1_800_000_000 * NS_PER_S
 ORIGIN = Origin("warm-up.invalid", 443, True, "warm-up.invalid")

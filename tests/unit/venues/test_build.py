@@ -6,16 +6,15 @@ import msgspec
 import pytest
 
 from arb.errors import ConfigError
-from arb.venues.build import PAPER_RATE, GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.kit.endpoints import Credentials, OrderEntry
 from arb.venues.kit.gateway import VenueGateway
-from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import spec_of
 from tests.virtual import a_clock
 
 
-def built(venue: str | VenueSpec, entry: OrderEntry, *hosts: str) -> VenueGateway:
-    spec = spec_of(venue) if isinstance(venue, str) else venue
+def built(venue: str, entry: OrderEntry, *hosts: str) -> VenueGateway:
+    spec = spec_of(venue)
     return build_gateway(
         spec,
         msgspec.structs.replace(spec.production, hosts=hosts),
@@ -43,13 +42,6 @@ def test_a_venue_whose_websocket_takes_no_orders_of_ours_says_so() -> None:
 def test_there_is_an_order_socket_only_where_it_is_asked_for(venue: str, hosts: tuple[str, ...]) -> None:
     assert built(venue, OrderEntry.WEBSOCKET, *hosts).order_socket is not None
     assert built(venue, OrderEntry.REST, *hosts).order_socket is None
-
-
-def test_a_venue_whose_public_data_alone_are_read_takes_no_orders() -> None:
-    spec = msgspec.structs.replace(spec_of("okx"), trading=None)
-    with pytest.raises(ConfigError, match="no orders can be sent there"):
-        built(spec, OrderEntry.REST)
-    assert venue_profile(spec).rates() == (PAPER_RATE,)
 
 
 def test_a_key_without_its_passphrase_is_refused() -> None:

@@ -40,9 +40,7 @@ def test_every_address_is_reached_under_tls_and_production_is_one_of_them(spec: 
         assert spec.site(site.environment, site.region) is site
         assert site.endpoint.rest.startswith("https://") and not site.endpoint.rest.endswith("/")
         assert site.endpoint.ws_public.startswith("wss://")
-        assert (
-            site.endpoint.ws_private.startswith("wss://") if spec.trading is not None else not site.endpoint.ws_private
-        )
+        assert site.endpoint.ws_private.startswith("wss://")
     assert spec.site(Environment.PRODUCTION, "nowhere") is None
 
 

@@ -198,7 +198,7 @@ def test_no_request_names_a_broker_or_the_library_that_made_it(spec: VenueSpec) 
 @pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     entry = OrderEntry.REST
-    if spec.trading is not None and spec.trading.make_order_socket is not None:
+    if spec.trading.make_order_socket is not None:
         entry = OrderEntry.WEBSOCKET
 
     async def streams(gateway: VenueGateway) -> None:

@@ -16,7 +16,7 @@ from arb.core.risk.limits import breached
 from arb.core.state.budget import Held, PlaceRate, RateBudget
 from arb.core.state.engine_state import VenueProfile
 from arb.market.route import Route
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind, restarted
 from tests.unit.core.trades.test_flatten import HOLD, tick
@@ -25,7 +25,7 @@ from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, 
 ROOM = Limits(min_net_quote=D(0), min_edge_bps=D(1))
 ETH = "ETH/USDT"
 VENUES = ("bitget", "gate")
-PACING = {spec.name: spec.trading.pacing for spec in TRADED if spec.trading is not None}
+PACING = {spec.name: spec.trading.pacing for spec in SPECS}
 
 
 def limited(**changes: object) -> Limits:

@@ -11,13 +11,13 @@ import pytest
 from arb.app.build import engine_settings, gateway_limits
 from arb.config import Settings
 from arb.config.settings import Mode
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from proofs.faultsim import process
 from proofs.faultsim.plan import DIFFERENCES, Plan, make_plan
 from proofs.faultsim.scenario import Scenario, plan_of
 
 SEEDS = range(40_000, 40_600)
-VENUES = [spec.name for spec in TRADED if spec.name in ("gate", "okx", "bitget")]
+VENUES = [spec.name for spec in SPECS if spec.name in ("gate", "okx", "bitget")]
 DRAWN = ("symbols",)
 """What every user chooses, and has no default that a simulation could differ from."""
 

@@ -17,7 +17,6 @@ PLACED = json.dumps({"symbol": "BTCUSDT", "orderId": 28}).encode()
 
 class Bench:
     def __init__(self) -> None:
-        assert SPEC.trading is not None
         self.clock = a_clock()
         self.pacer = Pacer(SPEC.trading.pacing, self.clock, AddressAllowance(SPEC.weight_per_minute, self.clock))
 
@@ -74,7 +73,6 @@ def test_what_a_fill_gives_back_is_not_counted_on() -> None:
 
 
 def test_as_many_placements_as_the_pace_allows_fit_into_an_interval_however_they_arrive() -> None:
-    assert SPEC.trading is not None
     pace, interval = SPEC.trading.pacing.place, SPEC.trading.pacing.counted[0]
     pieces = interval.window_ms // pace.window_ms + 1  # one of them began before the interval, and was late
     assert pieces * pace.count <= interval.count < interval.of
@@ -104,7 +102,7 @@ def test_the_minutes_weight_stops_questions_and_not_orders_and_cancels_which_wei
 
 
 def test_a_question_at_its_pace_uses_two_fifths_of_the_weight_at_most() -> None:
-    assert SPEC.trading is not None and SPEC.snapshots is not None
+    assert SPEC.snapshots is not None
     weights = {"order": 4, "openOrders": 6, "allOrders": 20, "myTrades": 20, "account": 20, "account/commission": 20}
     pacing = SPEC.trading.pacing
     for path, weight in weights.items():

@@ -160,4 +160,4 @@ def test_an_accepted_order_is_known_by_its_answer() -> None:
 
 def test_absence_is_presumed_and_never_proved_by_the_window() -> None:
     trading = spec_of("binance").trading
-    assert trading is not None and not trading.enforces_expiry and not trading.socket_enforces_expiry
+    assert not trading.enforces_expiry and not trading.socket_enforces_expiry

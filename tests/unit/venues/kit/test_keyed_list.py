@@ -51,7 +51,7 @@ def guard(venue: str) -> SigningGuard:
 def dialect(venue: str) -> KeyedDialect:
     asked = spec_of(venue).currency_key
     assert asked is not None
-    return asked.make(True)
+    return asked.make()
 
 
 def calls(venue: str) -> list[Call]:

@@ -3,26 +3,19 @@
 import random
 from decimal import Decimal
 
-import msgspec
 import pytest
 
 from arb.errors import VenueError, VenueUnreachable
 from arb.venues.build import build_paper_source
-from arb.venues.bybit.dialect import BybitDialect
 from arb.venues.kit.call import Call
 from arb.venues.kit.endpoints import Site
-from arb.venues.kit.rules.pacing import Budget
-from arb.venues.kit.spec import Reading, VenueSpec
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.paper.source import PublicSource
-from arb.venues.registry import SPECS, spec_of
+from arb.venues.registry import SPECS
 from tests.unit.venues.test_site_headers import MARK, Nowhere, marked
 from tests.virtual import a_clock, run_virtual
 
-READ_ONLY = msgspec.structs.replace(
-    spec_of("bybit"), trading=None, reading=Reading(pace=Budget(2, 500), make=lambda _: BybitDialect())
-)
-"""A venue that takes no orders of arb, as one is at first."""
-VENUES = pytest.mark.parametrize("spec", [*SPECS, READ_ONLY], ids=lambda spec: spec.name)
+VENUES = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 
 def asked(spec: VenueSpec, site: Site) -> Nowhere:

@@ -11,7 +11,7 @@ from arb.venues.kit.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.kit.rules.outcome import KeyTrouble, judge_read
 from arb.venues.kit.spec import VenueSpec
-from arb.venues.registry import TRADED, spec_of
+from arb.venues.registry import SPECS, spec_of
 from arb.venues.transport.http import HttpAnswer
 from arb.venues.transport.retry import Trouble
 
@@ -54,13 +54,13 @@ def test_a_code_says_what_is_wrong(venue: str, code: str, trouble: KeyTrouble) -
     assert found.trouble is trouble and code in found.found and found.remedy
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_code_of_a_refused_key_stands_in_the_table_of_outcomes_too(spec: VenueSpec) -> None:
     policy = spec.outcomes
     assert {code for code in policy.key_troubles if code not in policy.table} == set()
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_code_by_which_a_key_or_its_account_is_refused_says_what_is_wrong_with_it(spec: VenueSpec) -> None:
     policy = spec.outcomes
     refused = {code for code, rule in policy.table.items() if rule.trouble is Trouble.AUTH}

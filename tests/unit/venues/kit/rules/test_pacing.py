@@ -16,7 +16,7 @@ from arb.venues.kit.rules.pacing import (
     Priority,
     ScopeThrottler,
 )
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.venues.transport.retry import requests_left
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -168,7 +168,7 @@ def test_a_budget_must_leave_something() -> None:
             Budget(count, window_ms, reserve)
 
 
-PACING = {spec.name: spec.trading.pacing for spec in TRADED if spec.trading is not None}
+PACING = {spec.name: spec.trading.pacing for spec in SPECS}
 
 
 def test_the_defaults_stay_below_what_the_venues_document() -> None:

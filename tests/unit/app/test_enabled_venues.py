@@ -1,4 +1,4 @@
-"""Venues that are only read: live trading refuses them before anything is made, a sandbox leaves them out and says so."""
+"""Which venues a run has: the usual ones, those that are enabled besides, those named; a sandbox omits some and says so."""
 
 import logging
 from typing import Any, cast
@@ -6,21 +6,19 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from arb.app.build import engine_settings, require_traded, simulated, warn_of_unsimulated
+from arb.app.build import engine_settings, simulated, warn_of_unsimulated
 from arb.config import Mode, Settings
 from arb.config.coins import coin_rule
-from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
 from arb.venues.kit.base import OrderGateway
 
 
-def settings_with(*venues: str, read: tuple[str, ...] = ()) -> Settings:
-    """Return the default settings with `venues` enabled besides, and others that are only `read`."""
+def settings_with(*venues: str) -> Settings:
+    """Return the default settings with `venues` enabled besides."""
     settings = Settings()
     every = settings.venues.every()
     enabled = {venue: msgspec.structs.replace(every[venue], enabled=True) for venue in venues}
-    enabled |= {venue: VenueSettings(enabled=True) for venue in read}
     return msgspec.structs.replace(settings, venues=msgspec.structs.replace(settings.venues, **enabled))
 
 
@@ -30,21 +28,12 @@ class Simulating:
     announced: dict[str, Any] = {"venues": {"gate": {}, "okx": {}, "bitget": {}}}  # noqa: RUF012
 
 
-def test_nothing_that_is_only_read_is_enabled_unless_it_is_asked_for() -> None:
+def test_three_venues_are_enabled_without_a_word_and_others_where_they_are_asked_for() -> None:
     assert list(Settings().venues.enabled()) == ["gate", "okx", "bitget"]
-    require_traded(Settings())
+    assert list(settings_with("binance").venues.enabled()) == ["gate", "okx", "bitget", "binance"]
 
 
-def test_live_trading_refuses_them_in_one_line() -> None:
-    with pytest.raises(ConfigError) as refused:
-        require_traded(settings_with("bybit", read=("binance",)))
-    assert str(refused.value) == (
-        "--mode live: binance can be read and take no orders of arb: set enabled = false in [venues.binance], or trade there "
-        "with --mode paper"
-    )
-
-
-def test_a_sandbox_leaves_them_out_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sandbox_leaves_out_what_it_does_not_simulate_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         warn_of_unsimulated(Settings(), cast(Sandbox, Simulating()))
     assert caplog.records == []
@@ -53,7 +42,7 @@ def test_a_sandbox_leaves_them_out_and_says_so(caplog: pytest.LogCaptureFixture)
     assert len(caplog.records) == 1
 
 
-def test_paper_trades_at_them_as_at_the_others() -> None:
+def test_paper_trades_at_all_that_are_enabled() -> None:
     settings = settings_with("bybit", "binance")
     gateways = {venue: cast(OrderGateway, Proved()) for venue in settings.venues.enabled()}
     made = engine_settings(settings, gateways, coin_rule(settings, Mode.PAPER, sandbox=False), Mode.PAPER)
