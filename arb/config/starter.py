@@ -232,7 +232,11 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
         "enabled = true                       # false: neither feed nor orders",
         region_line,
         *map(_commented, keys, comments),
-        "withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",
+        *(
+            ()
+            if spec.trading.rights.complete  # the venue reports it
+            else ("withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",)
+        ),
         *(() if wanted.is_usual else _amounts(VenueSettings(), ("max_order_value_quote",), wanted.max_notional)),
     ]
 

@@ -51,3 +51,13 @@ def test_a_smaller_pair_has_smaller_limits_but_dust_and_cents_stay_those_of_the_
 def test_without_other_choices_every_limit_is_the_default(tmp_path: Path) -> None:
     settings = write_starter(tmp_path / "c.toml", WANTED)
     assert (settings.limits, settings.paper, settings.live) == (Settings().limits, Settings().paper, Settings().live)
+
+
+def test_only_where_a_venue_does_not_report_the_right_to_withdraw_a_user_is_to_confirm_that_it_is_absent(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.toml"
+    write_starter(path, Wanted(venues=("gate", "okx", "bybit", "binance"), symbols=("BTC/USDT",)))
+    tables = path.read_text().split("\n[venues.")
+    asked = [table.partition("]")[0] for table in tables if "withdrawal_disabled_confirmed" in table]
+    assert asked == ["gate"]
