@@ -138,19 +138,32 @@ def _moved(truth: dict[str, Any], orders: list[Row]) -> dict[tuple[int | None, s
 def ran_out(plan: Plan, journal: Path, orders: list[Row], fills: list[Row]) -> Iterator[str]:
     """No leg that was planned with its fee in such an asset was charged in another: the balance was there for it.
 
-    Where faults change what is charged, or somebody else's trades use the asset up, nothing is said.
+    Where faults change what is charged, or somebody else's trades use the asset up, nothing is said. Nor of a fill that comes
+    after the venue has reported the order's end: the fee that was reserved for it is free by then.
     """
     foreign = plan.scarce or any(
         strike.foreign or strike.name in ("fee_in_points", "foreign_order") for strike in plan.strikes
     )
     if foreign or not any(mode.asset for mode in plan.fee_modes):
         return
-    rows = (json.loads(payload).get("record", {}) for _, _, kind, payload in entries_of(journal) if kind == "Persist")
-    plans = {row["pair_id"]: row for row in rows if row.get("type") == "PlanRecord"}
+    some_late = any(strike.name == "late_fill" for strike in plan.strikes)
+    plans: dict[int, Row] = {}
+    ended_ns: dict[str, int] = {}
+    for _, t_ns, kind, payload in entries_of(journal):
+        if kind == "Persist":
+            row = json.loads(payload).get("record", {})
+            if row.get("type") == "PlanRecord":
+                plans[row["pair_id"]] = row
+        elif some_late and kind in ("OrderAccepted", "OrderUpdated", "OrderQueried"):
+            report = json.loads(payload).get("report")
+            if report is not None and not report["is_open"]:
+                ended_ns.setdefault(report["client_order_id"], t_ns)
     entries = {row["id"]: row for row in orders if row["role"] == "entry"}
     for fill in fills:
         order = entries.get(fill["order_id"])
-        made = {} if order is None else plans.get(order["pair_trade_id"], {})
+        if order is None or fill["event_ns"] > ended_ns.get(order["client_order_id"], fill["event_ns"]):
+            continue
+        made = plans.get(order["pair_trade_id"], {})
         held = {hold["venue"]: hold["asset"] for hold in made.get("fee_holds", ())}
         asset = held.get(fill["venue"])
         if asset is not None and fill["fee_currency"] != asset:
