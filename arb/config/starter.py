@@ -279,11 +279,10 @@ def write_starter(path: Path, wanted: Wanted) -> Settings:
         raise ConfigError(f"{path}: exists already, and is not written over: name another with --config PATH") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be made: {error.strerror}: name another with --config PATH") from None
-    try:
+    with contextlib.ExitStack() as undone:
+        undone.callback(path.unlink, missing_ok=True)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(starter_text(wanted))
-        return load_settings(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
+        settings = load_settings(path)
+        undone.pop_all()
+    return settings

@@ -127,7 +127,10 @@ def test_the_venues_own_client_trades_on_binance_with_either_kind_of_key() -> No
     assert report["paged"] == report["fills"] == fills
     orders = [int(order["id"]) for order in ledger["orders"] if order["status"] != "rejected"]
     assert orders == [*report["ids"], report["by_secret"]["id"], report["by_logon"]["id"]]
-    assert by_secret < by_logon and report["by_secret"]["told"] == report["by_logon"]["told"] == ["NEW", "FILLED"]
+    assert by_secret < by_logon and report["by_secret"]["reported"] == report["by_logon"]["reported"] == [
+        "NEW",
+        "FILLED",
+    ]
     assert (report["symbols"], report["price"], report["ended"]) == (5, "49000.00000000", "CANCELED")
     assert report["statuses"] == ["FILLED"] * 3 and "-2010" in report["refused"]
     spent = {fill["fee_currency"] for fill in ledger["fills"]}

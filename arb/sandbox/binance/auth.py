@@ -50,7 +50,7 @@ def missing(name: str) -> BinanceRefusal:
 def signed_text(query: str, body: str) -> tuple[str, str]:
     """Return the signed text, which is query and body joined without `signature`, the last of its part, and the signature.
 
-    Raises `BinanceRefusal` where it is absent or stands elsewhere, or where a letter beyond ASCII was not percent-encoded.
+    Raises `BinanceRefusal` where it is absent or not the last, or where a letter beyond ASCII was not percent-encoded.
     """
     texts, signatures = [], []
     for part in (query, body):

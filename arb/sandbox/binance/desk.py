@@ -90,7 +90,7 @@ class Asked:
 
 
 class Desk:
-    """The endpoints of one exchange, and the limits of whoever asks them."""
+    """The endpoints of one exchange, and the limits of its clients."""
 
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange

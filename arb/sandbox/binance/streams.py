@@ -100,7 +100,7 @@ class BinanceStreams(BinanceSession):
             symbol, kind = known
             if kind in BOOKS:
                 self.subscribe_book(symbol, *BOOKS[kind], now_ns)
-            if kind in _QUOTES:  # in a book that stands still, too, a quote confirms the stream
+            if kind in _QUOTES:  # a quote confirms the stream of a still book, too
                 self._push_quote(symbol, kind, now_ns)
             elif kind.startswith("kline_"):
                 span = INTERVALS[kind.removeprefix("kline_")]

@@ -74,11 +74,9 @@ def _report(
     symbol, state = symbols.of(venue, fields.text(names.symbol)), fields.text(names.state)
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad(names.state, f"unknown: {state!r}")
-    size, filled, ended = fields.not_negative(names.size), fields.not_negative(names.filled), state in _ENDED_STATES
-    if not filled and state in _FILLED_STATES:
-        raise fields.bad(names.filled, f"nothing filled of an order that is {state}")
-    if filled > size and fields.maybe_text(names.kind) != "MARKET":  # one by its cost has no size at first
-        raise fields.bad(names.filled, f"{filled} filled of {size}")
+    size, ended = fields.not_negative(names.size), state in _ENDED_STATES
+    sized = fields.maybe_text(names.kind) != "MARKET"  # one by its cost has no size at first
+    filled = fields.filled(names.filled, size, some=state if state in _FILLED_STATES else "", sized=sized)
     cost = fields.maybe_decimal(names.cost)  # below 0 where it is not known
     reason = fields.maybe_text(names.reason)
     return OrderReport(

@@ -36,7 +36,7 @@ _KINDS: dict[TimeInForce, dict[str, Any]] = {
     TimeInForce.POST_ONLY: {"type": "LIMIT_MAKER"},
 }
 _SELF_TRADES = "EXPIRE_MAKER"
-"""An order of ours that would trade with an older one ends that: the taker's mode counts."""
+"""Our order ends an older one that it would trade with: the taker's mode counts."""
 _PAGE = 1000
 _AHEAD_MS = 60_000
 """How far the last bound is ahead of the present, so that no difference of clocks hides the latest rows."""

@@ -39,12 +39,10 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
     ended, state = not is_open(fields, "status"), fields.text("status")
     size = fields.not_negative("size")
     executed = "accBaseVolume" if pushed else "baseVolume"
-    filled = fields.not_negative(executed, ZERO if state in _UNFILLED_STATES else None)
-    if not filled and state not in _UNFILLED_STATES | _CANCELLED_STATES:
-        raise fields.bad(executed, f"nothing filled of an order that is {state}")
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
-    if filled > size and not by_quote:
-        raise fields.bad(executed, f"{filled} filled of {size}")
+    some = "" if state in _UNFILLED_STATES | _CANCELLED_STATES else state
+    default = ZERO if state in _UNFILLED_STATES else None
+    filled = fields.filled(executed, size, some=some, sized=not by_quote, default=default)
     return OrderReport(
         venue=venue,
         symbol=symbols.of(venue, fields.text("instId" if pushed else "symbol")),

@@ -27,13 +27,11 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
     """
     fields = Fields(venue, "order", raw)
     symbol = _symbol(venue, fields, symbols)
-    ended = not is_open(fields, "orderStatus")
-    size, filled = fields.not_negative("qty"), fields.not_negative("cumExecQty")
-    if not filled and fields.text("orderStatus") in ("filled", "partially_filled"):
-        raise fields.bad("cumExecQty", f"nothing filled of an order that is {fields.text('orderStatus')}")
+    ended, state = not is_open(fields, "orderStatus"), fields.text("orderStatus")
+    size = fields.not_negative("qty")
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
-    if filled > size and not by_quote:
-        raise fields.bad("cumExecQty", f"{filled} filled of {size}")
+    some = state if state in ("filled", "partially_filled") else ""
+    filled = fields.filled("cumExecQty", size, some=some, sized=not by_quote)
     return OrderReport(
         venue=venue,
         symbol=symbol,
@@ -45,7 +43,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
         filled=filled,
         avg_price=fields.maybe_decimal("avgPrice") if filled else None,
         is_open=not ended,
-        finish_reason=fields.maybe_text("cancelReason") or fields.text("orderStatus") if ended else None,
+        finish_reason=fields.maybe_text("cancelReason") or state if ended else None,
         updated_ns=fields.maybe_ms_ns("updatedTime"),
     )
 

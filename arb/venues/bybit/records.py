@@ -34,12 +34,9 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
     symbol, state = _symbol(venue, fields, symbols), fields.text("orderStatus")
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("orderStatus", f"unknown: {state!r}")
-    size, filled, ended = fields.not_negative("qty"), fields.not_negative("cumExecQty"), state in _ENDED_STATES
-    if not filled and state in _FILLED_STATES:
-        raise fields.bad("cumExecQty", f"nothing filled of an order that is {state}")
+    size, ended = fields.not_negative("qty"), state in _ENDED_STATES
     by_quote = fields.maybe_text("orderType") == "Market" and fields.maybe_text("side") == "Buy"
-    if filled > size and not by_quote:
-        raise fields.bad("cumExecQty", f"{filled} filled of {size}")
+    filled = fields.filled("cumExecQty", size, some=state if state in _FILLED_STATES else "", sized=not by_quote)
     reason = fields.maybe_text("rejectReason")
     return OrderReport(
         venue=venue,

@@ -121,6 +121,19 @@ class Fields:
             raise self.bad(key, f"below 0: {value}")
         return value
 
+    def filled(self, key: str, size: Decimal, *, some: str, sized: bool, default: Decimal | None = None) -> Decimal:
+        """Return the filled part of an order, `default` when it is absent and a default is given.
+
+        `some`: the state by which something must be filled, "" for any other. `sized` False: the order has no size in base,
+        and more than `size` may be filled.
+        """
+        found = self.not_negative(key, default)
+        if some and not found:
+            raise self.bad(key, f"nothing filled of an order that is {some}")
+        if sized and found > size:
+            raise self.bad(key, f"{found} filled of {size}")
+        return found
+
     def whole(self, key: str) -> int:
         value = self.decimal(key)
         if value != value.to_integral_value():

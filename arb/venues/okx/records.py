@@ -31,11 +31,8 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("state", f"unknown: {state!r}")
     size, ended = fields.not_negative("sz"), state in _ENDED_STATES
-    filled = fields.not_negative("accFillSz", ZERO if state == "live" else None)
-    if not filled and state in _FILLED_STATES:
-        raise fields.bad("accFillSz", f"nothing filled of an order that is {state}")
-    if filled > size and fields.maybe_text("tgtCcy") != "quote_ccy":
-        raise fields.bad("accFillSz", f"{filled} filled of {size}")
+    some, sized = state if state in _FILLED_STATES else "", fields.maybe_text("tgtCcy") != "quote_ccy"
+    filled = fields.filled("accFillSz", size, some=some, sized=sized, default=ZERO if state == "live" else None)
     return OrderReport(
         venue=venue,
         symbol=symbol_of(venue, fields.text("instId")),

@@ -70,7 +70,7 @@ async def by_socket(spot: Spot, *, by_logon: bool) -> dict[str, Any]:
         event = (await asyncio.wait_for(heard.get(), PATIENCE_S)).actual_instance
         ended += [event.X] if hasattr(event, "X") else []
     await connection.close_connection(close_session=True)
-    return {"id": answer.order_id, "told": ended}
+    return {"id": answer.order_id, "reported": ended}
 
 
 report = by_secret(client(api_key=VENUE["key"], api_secret=VENUE["secret"]))

@@ -43,7 +43,7 @@ def traded(bench: Bench) -> Any:
     return ask(bench, "myTrades", symbol="BTCUSDT")[1][0]
 
 
-def told(bench: Bench) -> Any:
+def reported(bench: Bench) -> Any:
     stream = subscribed(bench)
     place(bench)
     return stream.wait()[0]["event"] | {"v": "only where a self-trade was prevented"}
@@ -60,7 +60,7 @@ def told(bench: Bench) -> Any:
         (looked_up, "further/rest/get-v3-order--new-limit-buy-gtc-query-order-user_data"),
         (cancelled, "rest/delete-v3-order--canceled-limit-buy-gtc-cancel-order-trade"),
         (traded, "rest/get-v3-mytrades--account-trade-list-user_data 0"),
-        (told, "further/ws/user.executionReport--new-limit-gtc-order-update-payload event"),
+        (reported, "further/ws/user.executionReport--new-limit-gtc-order-update-payload event"),
         (
             private("account/commission", symbol="BTCUSDT"),
             "rest/get-v3-account-commission--query-commission-rates-user_data",

@@ -127,8 +127,8 @@ def test_a_full_answer_has_each_fill_with_its_fee_in_what_was_received(binance: 
         ("0.03000000", "0.00002400", "BTC"),
     ]
     assert [(fill["commission"], fill["commissionAsset"]) for fill in sold["fills"]] == [("0.40000000", "USDT")]
-    told = ask(binance, "myTrades", symbol="BTCUSDT", orderId=bought["orderId"])[1]
-    assert [(row["id"], row["commission"]) for row in told] == [
+    reported = ask(binance, "myTrades", symbol="BTCUSDT", orderId=bought["orderId"])[1]
+    assert [(row["id"], row["commission"]) for row in reported] == [
         (fill["tradeId"], fill["commission"]) for fill in bought["fills"]
     ]
 
@@ -261,13 +261,13 @@ def test_histories_are_oldest_first_go_on_from_an_id_and_span_a_day_at_most(bina
     placed = [place(binance, **IOC | {"quantity": "0.001"}) for _ in range(3)]
     ids, trades = [one["orderId"] for one in placed], [one["fills"][0]["tradeId"] for one in placed]
 
-    def told(path: str, name: str, **params: Any) -> list[int]:
+    def reported(path: str, name: str, **params: Any) -> list[int]:
         return [row[name] for row in ask(binance, path, symbol="BTCUSDT", **params)[1]]
 
-    assert told("allOrders", "orderId") == ids
-    assert told("allOrders", "orderId", limit=2) == ids[1:]
-    assert told("allOrders", "orderId", orderId=ids[1], limit=1) == ids[1:2]
-    assert told("myTrades", "id", fromId=trades[1]) == trades[1:]
+    assert reported("allOrders", "orderId") == ids
+    assert reported("allOrders", "orderId", limit=2) == ids[1:]
+    assert reported("allOrders", "orderId", orderId=ids[1], limit=1) == ids[1:2]
+    assert reported("myTrades", "id", fromId=trades[1]) == trades[1:]
     now_ms = binance.now_ns // NS_PER_MS
     for path in ("allOrders", "myTrades"):
         span: dict[str, Any] = {"startTime": now_ms - 86_400_001, "endTime": now_ms}

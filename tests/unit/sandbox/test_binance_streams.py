@@ -320,8 +320,13 @@ def test_a_prevented_self_trade_is_told(binance: Bench) -> None:
     place(binance, side="SELL", price="50005", newClientOrderId="mine")
     place(binance, **IOC | {"newClientOrderId": "leg"})
 
-    [told] = [row for row in events(stream.wait(), "executionReport") if row["x"] == "TRADE_PREVENTION"]
-    assert (told["c"], told["X"], told["A"], told["B"]) == ("mine", "EXPIRED_IN_MATCH", "0.01000000", "0.01000000")
+    [reported] = [row for row in events(stream.wait(), "executionReport") if row["x"] == "TRADE_PREVENTION"]
+    assert (reported["c"], reported["X"], reported["A"], reported["B"]) == (
+        "mine",
+        "EXPIRED_IN_MATCH",
+        "0.01000000",
+        "0.01000000",
+    )
 
 
 def test_a_deposit_is_told_as_a_change_and_as_a_position(binance: Bench) -> None:

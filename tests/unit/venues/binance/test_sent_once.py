@@ -99,7 +99,7 @@ def built(venue: Venue, clock: ManualClock, name: str = "binance", **more: Any) 
     )
 
 
-def told(venue: Venue) -> PlaceAnswer:
+def reported(venue: Venue) -> PlaceAnswer:
     """Send one order, then ask and cancel as if its outcome stayed unknown; return the order's answer."""
     clock = a_clock()
     gateway = built(venue, clock)
@@ -130,7 +130,7 @@ def told(venue: Venue) -> PlaceAnswer:
 def test_no_answer_and_no_doubt_sends_an_id_again(name: str) -> None:
     answer, event = ANSWERS[name]
     venue = Venue(answer)
-    assert type(told(venue)) is event
+    assert type(reported(venue)) is event
     assert venue.orders == ["arb1"]
     assert {request.method for request in venue.requests} == {"POST", "GET", "DELETE"}
 
@@ -152,7 +152,7 @@ def test_an_accepted_order_is_known_by_its_answer() -> None:
         placed(origQty="1", executedQty="1", cummulativeQuoteQty="3999", status="FILLED", fills=None)
     ).encode()
     venue = Venue(lambda: HttpAnswer(200, {}, body, START_NS, START_NS + 1))
-    found = told(venue)
+    found = reported(venue)
     assert isinstance(found, OrderAccepted) and found.report is not None
     assert (found.report.filled, found.report.is_open) == (Decimal(1), False)
     assert venue.orders == ["arb1"]
